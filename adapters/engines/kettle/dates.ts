@@ -1,0 +1,55 @@
+const KETTLE_DATE = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))?$/;
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/**
+ * Reads `yyyy/MM/dd HH:mm:ss.SSS`, which Carte writes in its JVM's zone without an offset.
+ * @param zone IANA name of that zone; without one the instant cannot be told, and a guess would be wrong by hours
+ * @returns milliseconds since 1970 UTC; undefined without a zone, for an empty or unreadable date. Of two instants with the same
+ *   local time (clocks set back) the earlier; a local time that never was (clocks set forward) counts as after the gap
+ */
+export function readKettleDate(text: string | undefined, zone: string | undefined): number | undefined {
+  const parts = KETTLE_DATE.exec(text?.trim() ?? '');
+  if (parts === null || zone === undefined) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, milli = 0] = parts
+    .slice(1)
+    .map((part) => Number(part || 0));
+  const local = Date.UTC(year, month - 1, day, hour, minute, second, milli);
+  // The offset is that of the instant, which is what we look for: try the offsets of a day before and a day after.
+  const offsets = [local - 86_400_000, local + 86_400_000].map((instant) => offsetOf(instant, zone));
+  if (offsets.some((offset) => offset === undefined)) return undefined;
+  const candidates = offsets.map((offset) => local - (offset ?? 0)).sort((a, b) => a - b);
+  return candidates.find((instant) => instant + (offsetOf(instant, zone) ?? 0) === local) ?? candidates.at(-1);
+}
+
+/** Offset of a zone from UTC at an instant, in milliseconds; undefined for a zone this runtime does not know. */
+function offsetOf(instant: number, zone: string): number | undefined {
+  const format = formatOf(zone);
+  if (format === undefined) return undefined;
+  const part: Record<string, number> = {};
+  for (const { type, value } of format.formatToParts(instant)) part[type] = Number(value);
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part;
+  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
+}
+
+function formatOf(zone: string): Intl.DateTimeFormat | undefined {
+  const known = formats.get(zone);
+  if (known !== undefined) return known;
+  try {
+    const format = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      calendar: 'iso8601',
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    });
+    formats.set(zone, format);
+    return format;
+  } catch {
+    return undefined;
+  }
+}
