@@ -1,0 +1,123 @@
+import type { RunEnd } from '../contracts/report.js';
+import { OUTCOMES, provenOf, type Outcome } from '../outcomes.js';
+import type { RunFacts, TargetFacts } from '../ports.js';
+import { coversServer } from '../selection/covered-servers.js';
+import { countOutcomes, formatCounts, settledOutcome } from './settled.js';
+
+export { formatCounts } from './settled.js';
+
+/** How the workflow came to its end, as the workflow itself knows it. */
+export interface Ending {
+  readonly how: 'finished' | 'refused' | 'braked' | 'cancelled' | 'error';
+  readonly code?: string;
+  readonly message?: string;
+}
+
+export interface Verdict {
+  readonly end: RunEnd;
+  readonly exitCode: number;
+  readonly code?: string;
+  /** The verdict in one sentence; an error code opens it. */
+  readonly message: string;
+}
+
+/** Outcomes that leave a run without proof; `replaced` and `skipped` depend, see `isUnsettled`. */
+const UNPROVEN: ReadonlySet<Outcome> = new Set(['unconfirmed', 'failed', 'refused', 'unreachable']);
+
+/**
+ * The verdict on a run: end, exit code (the first rule of `design.md` §18 that fits) and one sentence. What came back leaves the
+ * code alone, and so does a check that was red before.
+ */
+export function judgeRun(facts: RunFacts, ending: Ending): Verdict {
+  const code = ending.code === undefined ? {} : { code: ending.code };
+  const told = toldSentence(ending);
+  const standing = facts.targets.length === 0 ? 'nothing was sent' : tallySentence(facts);
+  switch (ending.how) {
+    case 'braked':
+    case 'cancelled':
+      return { end: ending.how, exitCode: 4, ...code, message: joined([told, ending.how, standing]) };
+    case 'refused':
+      return { end: 'refused', exitCode: 3, ...code, message: told === '' ? 'refused, nothing was sent' : told };
+    case 'error':
+      return { end: 'error', exitCode: 1, ...code, message: joined([told === '' ? 'own error' : told, standing]) };
+    case 'finished':
+      return { ...judgeFinished(facts), ...code };
+  }
+}
+
+/** The error code opens the message, once. */
+function toldSentence({ code, message = '' }: Ending): string {
+  if (code === undefined || message.startsWith(code)) return message;
+  return message === '' ? code : `${code}: ${message}`;
+}
+
+function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
+  const count = facts.targets.length;
+  if (facts.run.request.dryRun) {
+    return { end: 'completed', exitCode: 0, message: `dry run: ${count} tasks would be stopped, nothing was sent` };
+  }
+  const isOpen =
+    facts.targets.some((target) => isUnsettled(target, facts)) ||
+    unreadCovered(facts).length > 0 ||
+    redAfter(facts) > 0 ||
+    compensationsOwed(facts) > 0;
+  const message = joined([count === 0 ? 'nothing matched, nothing was sent' : tallySentence(facts), restSentence(facts)]);
+  return isOpen ? { end: 'incomplete', exitCode: 2, message } : { end: 'completed', exitCode: 0, message };
+}
+
+/** Servers that the selection covers and that could not be read. */
+export function unreadCovered({ run, unreadServers }: RunFacts): RunFacts['unreadServers'] {
+  return unreadServers.filter(({ server }) => coversServer(run.request, server));
+}
+
+/** Whether the target keeps the run from being done and proven. */
+function isUnsettled(target: TargetFacts, { cameBack }: RunFacts): boolean {
+  const outcome = settledOutcome(target);
+  if (UNPROVEN.has(outcome)) return true;
+  const { server, id } = target.target;
+  // What replaced it counts as active unless a later look saw it ended.
+  if (outcome === 'replaced') return !cameBack.some((task) => task.server === server && task.id === id && !task.active);
+  // A person who left a target out knows it; a gate that was never answered does not.
+  if (outcome === 'skipped') return !target.evidence.some(({ what }) => what.startsWith('skipped by '));
+  return false;
+}
+
+function redAfter({ checks }: RunFacts): number {
+  return checks.filter(({ before, after }) => after === 'red' && before !== 'red').length;
+}
+
+function compensationsOwed({ compensations }: RunFacts): number {
+  return compensations.filter(({ state }) => state === 'failed' || state === 'unanswered').length;
+}
+
+/** `38 of 40 proven ended · 2 unconfirmed (carte-sh-02)`. */
+function tallySentence(facts: RunFacts): string {
+  const outcomes = countOutcomes(facts.targets);
+  const others = OUTCOMES.flatMap((outcome) => {
+    const count = outcomes[outcome] ?? 0;
+    if (count === 0 || outcome === 'stopped') return [];
+    const servers = facts.targets.filter((one) => settledOutcome(one) === outcome).map(({ target }) => target.server);
+    return [`${formatCounts({ [outcome]: count })}${UNPROVEN.has(outcome) ? ` (${some(servers)})` : ''}`];
+  });
+  return joined([`${provenOf(outcomes)} of ${facts.targets.length} proven ended`, ...others]);
+}
+
+function restSentence(facts: RunFacts): string {
+  const unread = unreadCovered(facts);
+  const red = redAfter(facts);
+  const owed = compensationsOwed(facts);
+  return joined([
+    unread.length === 0 ? '' : `not read: ${some(unread.map(({ server }) => server))}`,
+    red > 0 ? `checks that turned red: ${red}` : facts.checks.length > 0 ? 'no check turned red' : '',
+    owed > 0 ? `compensations failed or unanswered: ${owed}` : '',
+  ]);
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' · ');
+}
+
+function some(words: readonly string[]): string {
+  const distinct = [...new Set(words)];
+  return distinct.length > 3 ? `${distinct.slice(0, 3).join(', ')} and ${distinct.length - 3} more` : distinct.join(', ');
+}
