@@ -1,0 +1,129 @@
+import pLimit from 'p-limit';
+import type { Estate, ServerEntry } from '../domain/contracts/estate.js';
+import type { Policy } from '../domain/contracts/policy.js';
+import { OffboilError } from '../domain/errors.js';
+import { resolvePolicy } from '../domain/planning/policies.js';
+import type { ServerObservation } from '../domain/ports.js';
+import { checkSelection } from '../domain/selection/check-selection.js';
+import { coversServer } from '../domain/selection/covered-servers.js';
+import { LISTS_WITHOUT_ANSWER, reasonOf } from './look-at-server.js';
+import type { ActivityDeps } from './deps.js';
+import type { ActivityContext } from './shard-deps.js';
+
+/** Activities for one look over all servers: each costs about 10 ms, each reads its servers side by side. */
+const MOST_GROUPS = 16;
+const LISTS_AT_ONCE = 64;
+const BETWEEN_LISTS_MS = 500;
+
+export type SurveyPhase = 'discovery' | 'after' | 'watch';
+
+/** Servers that one activity looks at: all of one site. */
+export interface ServerGroup {
+  readonly site?: string;
+  readonly servers: number;
+}
+
+export interface SurveyKey {
+  readonly runId: string;
+  readonly phase: SurveyPhase;
+  readonly group: number;
+}
+
+/**
+ * Ties the run to the estate file as it is now (or to the one it already has) and checks what the request asks of it.
+ * @throws OffboilError `ESTATE_INVALID`, `POLICY_UNKNOWN`, `REQUEST_INVALID`
+ */
+export async function prepareDiscovery(
+  deps: ActivityDeps,
+  { runId }: { readonly runId: string },
+  { signal }: ActivityContext,
+): Promise<{ readonly groups: readonly ServerGroup[]; readonly policy: Policy }> {
+  const { request } = await deps.ledger.runs.read(runId, signal);
+  const current = await deps.estates.current();
+  const { estate } = await deps.ledger.runs.adoptEstate(runId, current.hash, current.estate, signal);
+  const policy = resolvePolicy(request.policy, estate);
+  checkSelection(request, estate);
+  const groups = await groupsOf(deps, runId, signal);
+  return { groups: groups.map(({ site, servers }) => ({ ...(site === undefined ? {} : { site }), servers: servers.length })), policy };
+}
+
+/** Lists the servers of one group, side by side, each at most three times, and writes what was seen. */
+export async function surveyServers(
+  deps: ActivityDeps,
+  key: SurveyKey,
+  { signal }: ActivityContext,
+): Promise<{ readonly read: number; readonly unread: number; readonly tasks: number }> {
+  const group = (await groupsOf(deps, key.runId, signal))[key.group];
+  if (group === undefined) return { read: 0, unread: 0, tasks: 0 };
+  const atOnce = pLimit(LISTS_AT_ONCE);
+  const seen = await Promise.all(
+    group.servers.map((server) =>
+      atOnce(async () => {
+        const observation = await observe(deps, group.estateHash, server, signal);
+        await deps.ledger.plans.observe(key.runId, key.phase, observation, signal);
+        return observation;
+      }),
+    ),
+  );
+  const read = seen.filter(({ tasks }) => tasks !== undefined);
+  return { read: read.length, unread: seen.length - read.length, tasks: read.reduce((sum, { tasks }) => sum + (tasks?.length ?? 0), 0) };
+}
+
+/** One look at one server. Never throws for what the server did: that is what was observed. */
+export async function observe(
+  deps: Pick<ActivityDeps, 'clock' | 'estates'>,
+  estateHash: string,
+  server: ServerEntry,
+  signal: AbortSignal,
+): Promise<ServerObservation> {
+  let askedAt = deps.clock.now();
+  for (let tries = 1; ; tries += 1) {
+    askedAt = deps.clock.now();
+    try {
+      const engine = deps.estates.engine(estateHash, server);
+      const tasks = await engine.list(signal);
+      return { server: server.name, askedAt, tasks, info: await engine.probe(signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const { code, why } = reasonOf(error);
+      const isFinal = error instanceof OffboilError && ['AUTH_REFUSED', 'VERSION_UNKNOWN', 'SECRET_UNRESOLVED', 'REPLY_TOO_LARGE'].includes(error.code);
+      if (isFinal || tries >= LISTS_WITHOUT_ANSWER) return { server: server.name, askedAt, problem: { code, message: why } };
+      await deps.clock.sleep(BETWEEN_LISTS_MS, signal);
+    }
+  }
+}
+
+interface Group {
+  readonly site?: string;
+  readonly servers: readonly ServerEntry[];
+  readonly estateHash: string;
+}
+
+/** The servers to look at, in groups of one site each; the same on every worker, since the estate is frozen. */
+async function groupsOf(deps: ActivityDeps, runId: string, signal: AbortSignal): Promise<Group[]> {
+  const { request, estate, estateHash } = await deps.ledger.runs.read(runId, signal);
+  if (estate === undefined || estateHash === undefined) {
+    throw new OffboilError('RUN_UNKNOWN', `Run ${runId} has no estate yet; nothing was sent.`);
+  }
+  const servers = needsAll(request, estate) ? estate.servers : estate.servers.filter(({ name }) => coversServer(request, name));
+  const sites = new Map<string | undefined, ServerEntry[]>();
+  for (const server of servers) {
+    const own = sites.get(server.site);
+    if (own === undefined) sites.set(server.site, [server]);
+    else own.push(server);
+  }
+  const perGroup = Math.max(1, Math.ceil(servers.length / Math.max(1, MOST_GROUPS - sites.size)));
+  return [...sites].flatMap(([site, own]) =>
+    Array.from({ length: Math.ceil(own.length / perGroup) }, (_, index) => ({
+      ...(site === undefined ? {} : { site }),
+      servers: own.slice(index * perGroup, (index + 1) * perGroup),
+      estateHash,
+    })),
+  );
+}
+
+/** Floors and shares count over the whole estate, and a rollback must know who else could own a session. */
+function needsAll(request: Parameters<typeof coversServer>[0] & { readonly policy: string; readonly mode: string }, estate: Estate): boolean {
+  const policy = resolvePolicy(request.policy, estate);
+  return policy.floors.length > 0 || policy.budget?.share !== undefined || request.mode !== 'graceful';
+}

@@ -1,0 +1,99 @@
+import { OffboilError } from '../domain/errors.js';
+import type { Clock } from '../domain/ports.js';
+import { closeDoubt, judge, type Finding, type Look } from '../domain/stopping/judge.js';
+import type { ObservedTask, TaskRef } from '../domain/tasks.js';
+import type { PlannedTarget } from '../domain/contracts/plan.js';
+import type { ServerScene } from './shard-deps.js';
+
+/** A server is left alone after so many lists without an answer (`design.md` §8.8). */
+export const LISTS_WITHOUT_ANSWER = 3;
+const BETWEEN_LISTS_MS = 500;
+
+/** A read list by task id, or why there is none. */
+export type ServerLook =
+  | { readonly kind: 'complete'; readonly tasks: ReadonlyMap<string, ObservedTask> }
+  | { readonly kind: 'unreadable'; readonly code: string; readonly why: string };
+
+/** One list. Never throws for what the server did. */
+export async function listOnce(scene: ServerScene, signal: AbortSignal): Promise<ServerLook> {
+  try {
+    const tasks = await scene.engine.list(signal);
+    return { kind: 'complete', tasks: new Map(tasks.map((task) => [task.id, task])) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: 'unreadable', ...reasonOf(error) };
+  }
+}
+
+/** Asks until a list is read, at most three times; a refused password is not asked again. */
+export async function listPatiently(scene: ServerScene, clock: Clock, signal: AbortSignal): Promise<ServerLook> {
+  let look = await listOnce(scene, signal);
+  for (let tries = 1; tries < LISTS_WITHOUT_ANSWER && look.kind === 'unreadable'; tries += 1) {
+    if (look.code === 'AUTH_REFUSED') break;
+    await clock.sleep(BETWEEN_LISTS_MS, signal);
+    look = await listOnce(scene, signal);
+  }
+  return look;
+}
+
+/** Code and sentence of anything thrown. */
+export function reasonOf(error: unknown): { readonly code: string; readonly why: string } {
+  if (error instanceof OffboilError) return { code: error.code, why: error.message };
+  return { code: 'INTERNAL', why: error instanceof Error ? error.message : String(error) };
+}
+
+/** What one look says about one target, doubts closed by one `inspect`. */
+export interface Judged {
+  readonly finding: Exclude<Finding, 'doubtful'>;
+  readonly task: ObservedTask | undefined;
+  /** End time where the server tells it, by our clock. */
+  readonly endedAtMs?: number;
+  /** What was seen, for the evidence. */
+  readonly what: string;
+}
+
+/** Judges a target by a complete look; one `inspect` closes a doubt, and one that fails leaves it unknown. */
+export async function judgeTarget(
+  target: PlannedTarget,
+  look: ServerLook,
+  scene: ServerScene,
+  signal: AbortSignal,
+): Promise<Judged> {
+  if (look.kind === 'unreadable') return { finding: 'unreadable', task: undefined, what: look.why };
+  const task = look.tasks.get(target.id);
+  const seen: Look = { kind: 'complete', task };
+  const finding = judge(target, seen);
+  const word = task === undefined ? 'not in the list' : `list says "${task.word}"`;
+  if (finding !== 'doubtful' || task === undefined) {
+    const closed = finding === 'doubtful' ? 'unknown' : finding;
+    const remark = task?.remark === undefined ? '' : `; ${task.remark}`;
+    return withEnd({ finding: closed, task, what: `${word}${remark}` }, task?.endedAtMs);
+  }
+  const detail = await scene.engine.inspect(refOf(target), signal).catch((error: unknown) => reasonOf(error));
+  signal.throwIfAborted();
+  if ('why' in detail) return { finding: 'unknown', task, what: `${word}; the detail could not be read: ${detail.why}` };
+  const errors = detail.errors === undefined ? '' : `, ${detail.errors} errors`;
+  return withEnd(
+    { finding: closeDoubt(task, detail), task, what: `${word}, detail says "${detail.word}"${errors}` },
+    detail.endedAtMs ?? task.endedAtMs,
+  );
+}
+
+function withEnd(judged: Judged, endedAtMs: number | undefined): Judged {
+  return endedAtMs === undefined ? judged : { ...judged, endedAtMs };
+}
+
+export function refOf(target: PlannedTarget): TaskRef {
+  return { server: target.server, id: target.id, name: target.name, kind: target.kind };
+}
+
+/** Targets by the server they run on, in the order given. */
+export function byServer<T extends { readonly server: string }>(targets: readonly T[]): Map<string, T[]> {
+  const servers = new Map<string, T[]>();
+  for (const target of targets) {
+    const own = servers.get(target.server);
+    if (own === undefined) servers.set(target.server, [target]);
+    else own.push(target);
+  }
+  return servers;
+}

@@ -1,0 +1,310 @@
+import { keyOf } from '../domain/contracts/plan.js';
+import { OffboilError } from '../domain/errors.js';
+import type { Claim, Evidence, Reply, ShardKey, ShardTarget } from '../domain/ports.js';
+import { settleEnded } from '../domain/stopping/judge.js';
+import { nextAct } from '../domain/stopping/next-act.js';
+import type { Rung } from '../domain/tasks.js';
+import { LEASE_MS, type HeldLease } from './lease.js';
+import { byServer, judgeTarget, listPatiently, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
+import { send } from './send.js';
+import type { ActivityContext, RunScene, SendingEnd, ServerScene, ShardDeps, StopAnswer } from './shard-deps.js';
+
+/** Attempts written as `intended` in one set: few enough that little is in doubt after a crash. */
+const CHUNK = 40;
+/** Discovery's list serves as the fresh list for so long (`design.md` §8.2). */
+const SEEN_SERVES_MS = 1000;
+/** Requests that provably did not leave (a refused connection) are tried so often before the server counts as gone. */
+const UNSENT_ROUNDS = 3;
+const BETWEEN_ROUNDS_MS = 500;
+
+/** A target with the request that is due for it. */
+interface Due {
+  readonly target: ShardTarget;
+  readonly rung: Rung;
+  readonly n: number;
+}
+
+/** Writes that must not be lost because the activity is told to end. */
+const unstoppable = new AbortController().signal;
+
+/**
+ * Sends what is due in one shard: first requests, repeats of lost ones, climbed rungs. Verifying is `verifyShard`'s work.
+ * It keeps no state: a second run of the same key continues the first, from the ledger.
+ * @throws OffboilError `CLAIM_LOST` when another worker has taken the shard
+ */
+export async function stopShard(deps: ShardDeps, key: ShardKey, context: ActivityContext): Promise<StopAnswer> {
+  const scene = await deps.scene(key.runId, context.signal);
+  const claim = await deps.shards.claim(key, deps.clock.now(), context.signal);
+  const lease = deps.lease.hold(claim);
+  try {
+    const targets = await deps.shards.open(claim, context.signal);
+    const servers = byServer(targets);
+    // One slow or dead server holds up nobody: each has its own sliding window.
+    const ends = await Promise.allSettled(
+      [...servers].map(([server, own]) => new ServerStop(deps, scene, claim, lease, server, context.signal).run(own)),
+    );
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    const done = ends.filter((end) => end.status === 'fulfilled').map(({ value }) => value);
+    const end = (['braked', 'paused'] as const).find((kind) => done.some((one) => one.end === kind)) ?? 'all';
+    return {
+      end,
+      sent: done.reduce((sum, one) => sum + one.sent, 0),
+      tally: await deps.shards.tally(key, context.signal),
+    };
+  } finally {
+    lease.release();
+  }
+}
+
+/** The sending to one server within one shard. */
+class ServerStop {
+  #sent = 0;
+
+  constructor(
+    private readonly deps: ShardDeps,
+    private readonly scene: RunScene,
+    private readonly claim: Claim,
+    private readonly lease: HeldLease,
+    private readonly server: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async run(targets: readonly ShardTarget[]): Promise<{ readonly end: SendingEnd; readonly sent: number }> {
+    let server: ServerScene;
+    try {
+      server = this.scene.server(this.server);
+    } catch (error) {
+      await this.#record(targets.filter(untouched).map((target) => this.#evidence(target, reasonOf(error).why, 'failed')));
+      return { end: 'all', sent: 0 };
+    }
+    const acts = targets.map((target) => ({ target, act: this.#act(target, server) }));
+    const due = acts.flatMap(({ target, act }) => (act.kind === 'send' ? [{ target, rung: act.rung, n: act.n }] : []));
+    // Untouched targets go first, so that nothing stands still while a doubt waits for its time.
+    let end = await this.#round(due, server, 1);
+    // A doubt is waited for; a repeat whose time has not come is verification's to see.
+    const now = this.deps.clock.now();
+    const checks = acts.flatMap(({ target, act }) =>
+      act.kind === 'check' && (act.at <= now || target.attempts.at(-1)?.reply === undefined) ? [{ target, act }] : [],
+    );
+    if (end === 'all' && checks.length > 0) {
+      const at = Math.max(...checks.map(({ act }) => act.at));
+      await this.deps.clock.sleep(Math.max(0, at - this.deps.clock.now()), this.signal);
+      end = await this.#settleDoubts(
+        checks.map(({ target, act }) => ({ target, rung: act.rung, n: act.n })),
+        server,
+      );
+    }
+    return { end, sent: this.#sent };
+  }
+
+  #act(target: ShardTarget, server: ServerScene): ReturnType<typeof nextAct> {
+    return nextAct(target, {
+      now: this.deps.clock.now(),
+      claim: this.claim,
+      timeoutMs: server.timeoutMs,
+      leaseMs: LEASE_MS,
+      climb: this.scene.policy.climb,
+    });
+  }
+
+  /** Looks, notes what needs no request, sends the rest. */
+  async #round(due: readonly Due[], server: ServerScene, round: number): Promise<SendingEnd> {
+    if (due.length === 0) return 'all';
+    const seenServes = round === 1 && due.every(({ target }) => this.#seenServes(target));
+    const acting = seenServes ? due : await this.#lookBefore(due, server);
+    const { end, unsent } = await this.#sendChunks(acting, server);
+    if (end !== 'all' || unsent.length === 0) return end;
+    if (round >= UNSENT_ROUNDS) {
+      await this.#record(
+        unsent.map(({ target, why }) => this.#evidence(target, why, untouched(target) ? 'unreachable' : 'unconfirmed')),
+      );
+      return 'all';
+    }
+    await this.deps.clock.sleep(BETWEEN_ROUNDS_MS, this.signal);
+    return this.#round(
+      unsent.map(({ target, rung, n }) => ({ target, rung, n: n + 1 })),
+      server,
+      round + 1,
+    );
+  }
+
+  #seenServes({ seen, attempts }: ShardTarget): boolean {
+    if (attempts.length > 0 || seen?.state !== 'active') return false;
+    const age = this.deps.clock.now() - seen.askedAt;
+    return age >= 0 && age < SEEN_SERVES_MS; // another host's clock may be ahead of ours
+  }
+
+  /** A fresh list decides who acts: only a target with the planned identity that is active or, on a retry, ending. */
+  async #lookBefore(due: readonly Due[], server: ServerScene): Promise<Due[]> {
+    const look = await listPatiently(server, this.deps.clock, this.signal);
+    if (look.kind === 'unreadable') {
+      await this.#record(due.map(({ target }) => this.#unreadable(target, look)));
+      return [];
+    }
+    const evidence: Evidence[] = [];
+    const acting: Due[] = [];
+    for (const one of due) {
+      const judged = await judgeTarget(one.target, look, server, this.signal);
+      const settled = this.#settleBefore(one, judged);
+      if (settled === 'act') acting.push(one);
+      else evidence.push(settled);
+    }
+    await this.#record(evidence);
+    return acting;
+  }
+
+  /** What a look right before a request means. */
+  #settleBefore({ target, rung }: Due, judged: Judged): Evidence | 'act' {
+    const { finding, what } = judged;
+    switch (finding) {
+      case 'active':
+        return 'act';
+      case 'ending':
+        // Somebody's stop is under way: no request of ours, unless a person or the policy climbs above it.
+        if (target.attempts.length > 0 || target.again !== undefined || rung === 'rollback') return 'act';
+        return { target, at: this.deps.clock.now(), what: `${what} before any request of ours`, ending: true };
+      case 'ended':
+        return this.#ended(target, judged);
+      case 'replaced':
+        if (!untouched(target)) return this.#replacedAfter(target, judged);
+        return this.#evidence(target, `${what} under another identity than planned; not touched`, 'replaced');
+      case 'waiting':
+        if (!untouched(target)) return this.#evidence(target, `${what} after our request; its end was not seen`, 'unconfirmed');
+        return this.#evidence(target, `${what}: it waits, there is nothing to stop; not touched`, 'protected');
+      case 'gone':
+        return this.#evidence(target, `${what}; gone is not ended, it may run on unseen`, 'unconfirmed');
+      case 'unknown':
+      case 'unreadable':
+        return this.#evidence(target, `${what}; nothing was sent on what is not understood`, 'unconfirmed');
+    }
+  }
+
+  /**
+   * Attempts in doubt, after the time in which they could still arrive: only what a fresh list shows active is asked again.
+   * Listing at once would repeat needlessly in a tenth of all take-overs (simulated).
+   */
+  async #settleDoubts(doubts: readonly Due[], server: ServerScene): Promise<SendingEnd> {
+    const look = await listPatiently(server, this.deps.clock, this.signal);
+    const inDoubt = doubts.filter(({ target }) => target.attempts.at(-1)?.reply === undefined);
+    await this.deps.shards.answer(
+      this.claim,
+      inDoubt.map(({ target, n }) => ({
+        target,
+        n: n - 1,
+        reply: { kind: 'unanswered', note: 'in doubt after an interruption' } as const,
+        at: this.deps.clock.now(),
+      })),
+      unstoppable,
+    );
+    if (look.kind === 'unreadable') {
+      await this.#record(doubts.map(({ target }) => this.#unreadable(target, look)));
+      return 'all';
+    }
+    const again: Due[] = [];
+    const evidence: Evidence[] = [];
+    for (const doubt of doubts) {
+      const judged = await judgeTarget(doubt.target, look, server, this.signal);
+      if (judged.finding === 'active') again.push(doubt);
+      if (judged.finding === 'ended') evidence.push(this.#ended(doubt.target, judged));
+      if (judged.finding === 'replaced') evidence.push(this.#replacedAfter(doubt.target, judged));
+    }
+    await this.#record(evidence);
+    const { end, unsent } = await this.#sendChunks(again, server);
+    await this.#record(unsent.map(({ target, why }) => this.#evidence(target, why, 'unconfirmed')));
+    return end;
+  }
+
+  /** Intents are written before anything leaves, replies after it, both in sets; the next set is written meanwhile. */
+  async #sendChunks(
+    due: readonly Due[],
+    server: ServerScene,
+  ): Promise<{ readonly end: SendingEnd; readonly unsent: (Due & { readonly why: string })[] }> {
+    const unsent: (Due & { why: string })[] = [];
+    for (let from = 0; from < due.length; from += CHUNK) {
+      const verdict = await this.lease.fresh(this.signal);
+      if (verdict === 'lost') throw claimLost();
+      if (verdict !== 'send') return { end: verdict, unsent: [] };
+      const chunk = due.slice(from, from + CHUNK);
+      const granted = await this.#intend(chunk);
+      const replies = await this.#window(granted, server);
+      await this.#answer(replies);
+      this.signal.throwIfAborted();
+      for (const { due: one, reply } of replies) {
+        if (reply.kind === 'unsent') unsent.push({ ...one, why: reply.note ?? 'nothing left' });
+      }
+      const after = this.lease.verdict();
+      if (after === 'lost') throw claimLost();
+      if (after === 'paused' || after === 'braked') return { end: after, unsent: [] };
+    }
+    return { end: 'all', unsent };
+  }
+
+  async #intend(chunk: readonly Due[]): Promise<readonly Due[]> {
+    const intents = chunk.map(({ target, n, rung }) => ({ target: { server: target.server, id: target.id }, n, rung }));
+    const answer = await this.deps.shards.intend(this.claim, intents, this.deps.clock.now(), unstoppable);
+    const granted = new Set(answer.granted.map(keyOf));
+    return chunk.filter(({ target }) => granted.has(keyOf(target)));
+  }
+
+  /** At most `perServer` requests at a time. */
+  async #window(granted: readonly Due[], server: ServerScene): Promise<{ due: Due; reply: Reply; snapshot?: Evidence }[]> {
+    const replies: { due: Due; reply: Reply; snapshot?: Evidence }[] = [];
+    const queue = granted.values();
+    const lane = async (): Promise<void> => {
+      for (const due of queue) {
+        const { reply, snapshot } = await send(this.deps, this.scene, server, this.lease, due, this.signal);
+        replies.push({ due, reply, ...(snapshot === undefined ? {} : { snapshot }) });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(server.perServer, granted.length) }, lane));
+    return replies;
+  }
+
+  async #answer(replies: readonly { due: Due; reply: Reply; snapshot?: Evidence }[]): Promise<void> {
+    if (replies.length === 0) return;
+    const at = this.deps.clock.now();
+    await this.deps.shards.answer(
+      this.claim,
+      replies.map(({ due, reply }) => ({ target: due.target, n: due.n, reply, at })),
+      unstoppable,
+    );
+    this.#sent += replies.filter(({ reply }) => reply.kind !== 'unsent').length;
+    const evidence = replies.flatMap(({ due, reply, snapshot }) => [
+      ...(snapshot === undefined ? [] : [snapshot]),
+      ...(reply.kind === 'rejected' ? [this.#evidence(due.target, reply.note ?? 'the server said no', 'refused')] : []),
+    ]);
+    await this.#record(evidence);
+  }
+
+  #ended(target: ShardTarget, judged: Judged): Evidence {
+    const settled = settleEnded(target, this.deps.clock.now(), judged.endedAtMs);
+    return { target, at: this.deps.clock.now(), what: judged.what, ...settled };
+  }
+
+  #replacedAfter(target: ShardTarget, judged: Judged): Evidence {
+    return this.#evidence(target, `${judged.what} under another identity; the end of the planned task was not seen`, 'unconfirmed');
+  }
+
+  #unreadable(target: ShardTarget, look: Extract<ServerLook, { kind: 'unreadable' }>): Evidence {
+    const outcome = !untouched(target) ? 'unconfirmed' : look.code === 'AUTH_REFUSED' ? 'refused' : 'unreachable';
+    return this.#evidence(target, look.why, outcome);
+  }
+
+  #evidence(target: ShardTarget, what: string, outcome: NonNullable<Evidence['outcome']>): Evidence {
+    return { target: { server: target.server, id: target.id }, at: this.deps.clock.now(), what, outcome };
+  }
+
+  async #record(evidence: readonly Evidence[]): Promise<void> {
+    if (evidence.length > 0) await this.deps.shards.record(this.claim, evidence, unstoppable);
+  }
+}
+
+/** No request for it may ever have left. */
+function untouched({ attempts }: ShardTarget): boolean {
+  return attempts.every(({ reply }) => reply === 'unsent');
+}
+
+function claimLost(): OffboilError {
+  return new OffboilError('CLAIM_LOST', 'Another worker has taken this shard; nothing more was sent from here.');
+}

@@ -1,0 +1,240 @@
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { z } from 'zod';
+import {
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from '../adapters/ledger/embedded/process-identity.js';
+import { OffboilError } from '../domain/errors.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/messages.js';
+
+/** A Temporal dev server of ours. It has no authentication, and listens on 127.0.0.1 only. */
+export interface DevServer {
+  readonly address: string;
+  /** Of the Web UI, where one was asked for. */
+  readonly uiAddress?: string;
+  readonly pid: number;
+  /** Ends it, and removes what it wrote unless it is lasting. */
+  stop(): Promise<void>;
+}
+
+export interface DevServerOptions {
+  /** The Temporal CLI, as the set-up found it. */
+  readonly cliPath: string;
+  /** Database, log and record. One server a folder. */
+  readonly folder: string;
+  /** Keeps its workflows after `stop`. */
+  readonly lasting?: boolean;
+  /** Any free one if left out. */
+  readonly port?: number;
+  /** With a Web UI on this port; 0 means any free one. */
+  readonly uiPort?: number;
+}
+
+const identity = z.object({ pid: z.number(), started: z.string() });
+const recordSchema = z.object({ owner: identity, server: identity, lasting: z.boolean() });
+
+const RECORD = 'offboil-temporal.json';
+const DATABASE = 'temporal.db';
+const LOG = 'temporal.log';
+/** Half a second on an idle machine; a busy one of two cores needed eight. */
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 5_000;
+
+/**
+ * Starts a Temporal dev server as a process of its own: what uses it may be killed, and must find it again.
+ * A server that a dead owner left over in this folder, or beside it, is ended by pid and start time.
+ * @throws OffboilError `TEMPORAL_UNAVAILABLE` with the end of the server's log
+ */
+export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
+  const folder = resolve(options.folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await endLeftovers(dirname(folder), folder);
+  for (let tries = 1; ; tries++) {
+    const port = options.port ?? (await freePort());
+    const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+    try {
+      return await launch(folder, options, port, uiPort);
+    } catch (error) {
+      const collided = logEnd(folder).includes('address already in use');
+      if (options.lasting !== true) remove(folder);
+      // between our look and the server's bind somebody else took the port
+      const chosen = options.port === undefined || options.uiPort === 0;
+      if (!collided || !chosen || tries >= 3) throw error;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
+  }
+}
+
+async function launch(
+  folder: string,
+  options: DevServerOptions,
+  port: number,
+  uiPort: number | undefined,
+): Promise<DevServer> {
+  const lasting = options.lasting ?? false;
+  const log = openSync(join(folder, LOG), lasting ? 'a' : 'w', 0o600);
+  const child = spawn(resolve(options.cliPath), argumentsOf(join(folder, DATABASE), lasting, port, uiPort), {
+    cwd: folder,
+    // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  child.on('error', () => undefined); // shows as a missing pid below
+  child.unref();
+  const server = child.pid === undefined ? undefined : identify(child.pid);
+  if (server === undefined) throw failure(folder, `could not be started from ${options.cliPath}`);
+  const record = { owner: identify(process.pid) ?? { pid: process.pid, started: 'unknown' }, server, lasting };
+  writeFileSync(join(folder, RECORD), JSON.stringify(record), { mode: 0o600 });
+
+  const address = `127.0.0.1:${port}`;
+  const stop = async (): Promise<void> => {
+    await end(server);
+    if (lasting) rmSync(join(folder, RECORD), { force: true });
+    else remove(folder);
+  };
+  try {
+    await untilReady(folder, port, server);
+  } catch (error) {
+    await end(server);
+    throw error;
+  }
+  return {
+    address,
+    pid: server.pid,
+    stop,
+    ...(uiPort === undefined ? {} : { uiAddress: `http://127.0.0.1:${uiPort}` }),
+  };
+}
+
+function argumentsOf(database: string, lasting: boolean, port: number, uiPort: number | undefined): string[] {
+  return [
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'],
+    ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
+    ...(uiPort === undefined ? [] : ['--ui-disable-news-fetch']),
+    ...['--db-filename', database],
+    ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
+    // in memory it failed under stress in the SDK's own CI, and a plain file was too slow
+    ...['--sqlite-pragma', 'journal_mode=WAL'],
+    // what is thrown away at the end need not survive a power cut
+    ...['--sqlite-pragma', `synchronous=${lasting ? 'NORMAL' : 'OFF'}`],
+    // off by default; without it the fairness keys, by which one slow server does not hold up the others, do nothing
+    ...['--dynamic-config-value', 'matching.enableFairness=true'],
+  ];
+}
+
+/** Ready means: it knows its namespace. It listens a little earlier. */
+async function untilReady(folder: string, port: number, server: ProcessIdentity): Promise<void> {
+  for (const until = Date.now() + READY_WITHIN_MS; ; await sleep(50)) {
+    if (!isAlive(server)) throw failure(folder, 'ended at once');
+    if (Date.now() > until) throw failure(folder, 'did not get ready');
+    // a gRPC connection that is refused tries again after a second only
+    if (!(await listens(port))) continue;
+    try {
+      const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: '2 seconds' });
+      try {
+        await connection.workflowService.describeNamespace({ namespace: 'default' });
+        return;
+      } finally {
+        await connection.close();
+      }
+    } catch (error) {
+      if (Date.now() > until) throw failure(folder, 'did not get ready', error);
+    }
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}
+
+/** Ends what dead owners left over. Beside the folder, lasting ones are left alone: somebody may want to look at them. */
+async function endLeftovers(parent: string, own: string): Promise<void> {
+  for (const name of readdirSync(parent)) {
+    const folder = join(parent, name);
+    const left = readRecord(folder);
+    if (left === undefined) continue;
+    if (isAlive(left.owner) && isAlive(left.server)) {
+      if (folder === own) throw failure(folder, `already runs there, started by process ${left.owner.pid}`);
+    } else if (folder === own || !left.lasting) {
+      await end(left.server);
+      if (!left.lasting) remove(folder);
+    }
+  }
+  mkdirSync(own, { recursive: true, mode: 0o700 });
+}
+
+function readRecord(folder: string): z.infer<typeof recordSchema> | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')));
+  } catch {
+    return undefined; // no such file, or half written by a process that died
+  }
+}
+
+/** It stops its services in an order of its own, which may hang on an open long poll. */
+async function end(server: ProcessIdentity): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    signalProcess(server, signal);
+    for (const until = Date.now() + STOP_WITHIN_MS; Date.now() < until; await sleep(20)) if (!isAlive(server)) return;
+  }
+  throw new OffboilError(
+    'TEMPORAL_UNAVAILABLE',
+    `The Temporal server, process ${server.pid}, cannot be ended. End it by hand.`,
+  );
+}
+
+/** Removes what the server wrote; the folder only if nothing else is in it. */
+function remove(folder: string): void {
+  for (const name of [DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, LOG, RECORD])
+    rmSync(join(folder, name), { force: true });
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
+function logEnd(folder: string): string {
+  const log = join(folder, LOG);
+  return existsSync(log) ? readFileSync(log, 'utf8').slice(-2000) : '';
+}
+
+function failure(folder: string, what: string, cause?: unknown): OffboilError {
+  const message = `The Temporal server in ${folder} ${what}. Its log ends:\n${logEnd(folder)}`;
+  return new OffboilError('TEMPORAL_UNAVAILABLE', message, {}, { cause });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const probe = createServer();
+    probe.once('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address === null || typeof address === 'string') failed(new TypeError('a TCP server has a port'));
+        else found(address.port);
+      });
+    });
+  });
+}

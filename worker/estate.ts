@@ -1,0 +1,75 @@
+import { resolvePolicy } from '../domain/planning/policies.js';
+import type { Estate } from '../domain/contracts/estate.js';
+import { OffboilError } from '../domain/errors.js';
+import { estateFile } from './compose.js';
+import { systemClock } from './clock.js';
+import { createEstates } from './estates.js';
+import { proposeEstate } from './propose-estate.js';
+import { runProgram } from './program.js';
+
+const LOOK_MS = 15_000;
+
+/** One line of the check: what was asked, whether it is well, what was found. */
+interface Found {
+  readonly kind: 'server' | 'database' | 'policy';
+  readonly name: string;
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/** `check`: validates the file and, read only, reaches every server and database. `init`: a starting estate from addresses. */
+await runProgram(async ({ estate, json, words }) => {
+  const [verb, ...rest] = words;
+  if (verb === 'init') return proposeEstate(rest, estate);
+  if (verb !== 'check') throw new OffboilError('USAGE_WRONG', 'estate knows check and init.');
+  const file = estateFile(process.env, estate);
+  const estates = createEstates(file, process.env, systemClock);
+  const { estate: read, hash } = await estates.current();
+  const found = [...checkPolicies(read), ...(await reachAll(read, hash, estates))];
+  const ok = found.every((one) => one.ok);
+  if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, estateHash: hash, ok, found })}\n`);
+  else for (const one of found) process.stdout.write(`${one.ok ? 'ok ' : 'NO '} ${one.kind} ${one.name}: ${one.text}\n`);
+  if (!json) process.stdout.write(`${ok ? 'all reached' : 'not all reached'}: ${read.servers.length} servers, ${read.tasks.length} contracts, ${hash}\n`);
+  return ok ? 0 : 2;
+});
+
+function checkPolicies(estate: Estate): Found[] {
+  return ['careful', 'contain', ...Object.keys(estate.policies)].map((name) => {
+    const { waves, confirm } = resolvePolicy(name, estate);
+    return { kind: 'policy', name, ok: true, text: `waves ${waves.join(', ')}; confirm ${confirm}` };
+  });
+}
+
+async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof createEstates>): Promise<Found[]> {
+  const servers = estate.servers.map(async (server): Promise<Found> => {
+    const base = { kind: 'server', name: server.name } as const;
+    try {
+      const engine = estates.engine(hash, server);
+      const tasks = await engine.list(AbortSignal.timeout(LOOK_MS));
+      const { product, version, dialect, source, clockSkewMs, rungs, remarks } = await engine.probe(AbortSignal.timeout(LOOK_MS));
+      const skew = clockSkewMs === undefined ? 'clock unknown' : `clock ${skewText(clockSkewMs)}`;
+      const text = `${product} ${version}, dialect ${dialect} (${source}), ${tasks.length} tasks, can ${rungs.join(', ')}, ${skew}`;
+      return { ...base, ok: true, text: [text, ...remarks].join('; ') };
+    } catch (error) {
+      return { ...base, ok: false, text: sentenceOf(error) };
+    }
+  });
+  const databases = estate.databases.map(async (entry): Promise<Found> => {
+    const base = { kind: 'database', name: entry.name } as const;
+    try {
+      const { product, rights, clockSkewMs } = await estates.database(hash, entry).probe(AbortSignal.timeout(LOOK_MS));
+      return { ...base, ok: true, text: `${product}, may ${rights.join(', ') || 'only read'}, clock ${skewText(clockSkewMs)}` };
+    } catch (error) {
+      return { ...base, ok: false, text: sentenceOf(error) };
+    }
+  });
+  return Promise.all([...servers, ...databases]);
+}
+
+function skewText(ms: number): string {
+  return Math.abs(ms) < 1500 ? 'in step' : `${(ms / 1000).toFixed(0)} s off`;
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

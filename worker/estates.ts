@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { createCarteEngine } from '../adapters/engines/carte/carte-engine.js';
+import { createHopEngine } from '../adapters/engines/hop/engine.js';
+import { createPostgresDatabase } from '../adapters/databases/postgresql.js';
+import { createWebhook } from '../adapters/notifiers/webhook.js';
+import { canonicalJson } from '../domain/canonical-json.js';
+import type { DatabaseEntry, Estate, NotifierEntry, ServerEntry } from '../domain/contracts/estate.js';
+import { durationMs } from '../domain/contracts/request.js';
+import type { Clock, Database, Engine, Estates, Notifier } from '../domain/ports.js';
+import { readEstateFile } from './estate-file.js';
+import { lazyDatabase, lazyEngine, lazyNotifier } from './lazy.js';
+import { resolveReference } from './secrets.js';
+
+/** Hash of the effective estate, secrets as references: the same on every worker that reads the same file. */
+export function estateHash(estate: Estate): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(estate)).digest('hex')}`;
+}
+
+/**
+ * Builds adapters from estates. The file is read again when it changed; adapters are shared per estate and entry, and a
+ * reference is resolved only when its adapter is first used, so that what one worker cannot resolve fails that server alone.
+ */
+export function createEstates(file: string, env: NodeJS.ProcessEnv, clock: Clock): Estates {
+  let read: { readonly stamp: string; readonly estate: Estate; readonly hash: string } | undefined;
+  const engines = remember<Engine>();
+  const databases = remember<Database>();
+  const notifiers = remember<Notifier>();
+  return {
+    async current() {
+      const stamp = await stampOf(file);
+      if (read?.stamp !== stamp) {
+        const { estate } = await readEstateFile(file);
+        read = { stamp, estate, hash: estateHash(estate) };
+      }
+      return { estate: read.estate, hash: read.hash };
+    },
+    engine: (hash, server) => engines(`${hash}/${server.name}`, () => lazyEngine(() => buildEngine(server, env))),
+    database: (hash, entry) => databases(`${hash}/${entry.name}`, () => lazyDatabase(() => buildDatabase(entry, env, clock))),
+    notifier: (hash, entry) => notifiers(`${hash}/${entry.name}`, () => lazyNotifier(() => buildNotifier(entry, env, clock))),
+  };
+}
+
+/** Included files change too, so the whole file is what is stamped: an estate is small, and read once a run. */
+async function stampOf(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  return found === undefined ? 'missing' : `${found.mtimeMs}/${found.size}/${Math.floor(Date.now() / RECHECK_MS)}`;
+}
+
+/** Includes are noticed after so long at the latest. */
+const RECHECK_MS = 5000;
+
+function remember<T>(): (key: string, build: () => T) => T {
+  const known = new Map<string, T>();
+  return (key, build) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const built = build();
+    known.set(key, built);
+    return built;
+  };
+}
+
+async function buildEngine(server: ServerEntry, env: NodeJS.ProcessEnv): Promise<Engine> {
+  const { password, user, version, timezone, tls, limits } = server;
+  const readPassword = password === undefined ? undefined : () => resolveReference(password, env);
+  const config = {
+    server: server.name,
+    url: server.url,
+    perServer: limits.perServer,
+    timeoutMs: durationMs(limits.timeout),
+    ...(user === undefined ? {} : { user }),
+    ...(readPassword === undefined ? {} : { password: await readPassword(), refreshPassword: readPassword }),
+    ...(version === undefined ? {} : { version }),
+    ...(timezone === undefined ? {} : { timezone }),
+    ...(tls === undefined ? {} : { tls: await readTls(tls) }),
+  };
+  switch (server.engine) {
+    case 'carte':
+      return createCarteEngine(config);
+    case 'hop':
+      return createHopEngine(config);
+  }
+}
+
+type TlsEntry = NonNullable<ServerEntry['tls']>;
+
+async function readTls({ ca, cert, key, serverName, minVersion }: TlsEntry) {
+  return {
+    ...(ca === undefined ? {} : { ca: await readFile(ca, 'utf8') }),
+    ...(cert === undefined ? {} : { cert: await readFile(cert, 'utf8') }),
+    ...(key === undefined ? {} : { key: await readFile(key, 'utf8') }),
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(minVersion === undefined ? {} : { minVersion }),
+  };
+}
+
+async function buildDatabase(entry: DatabaseEntry, env: NodeJS.ProcessEnv, clock: Clock): Promise<Database> {
+  return createPostgresDatabase({ name: entry.name, url: await resolveReference(entry.url, env), clock });
+}
+
+async function buildNotifier(entry: NotifierEntry, env: NodeJS.ProcessEnv, clock: Clock): Promise<Notifier> {
+  const url = await resolveReference(entry.url, env);
+  const secret = entry.secret === undefined ? {} : { secret: await resolveReference(entry.secret, env) };
+  return createWebhook({ name: entry.name, url, ...secret, clock });
+}

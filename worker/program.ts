@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+import { OffboilError } from '../domain/errors.js';
+
+/** Options that all programs of the worker share. */
+export interface ProgramArgs {
+  readonly estate?: string;
+  readonly site?: string;
+  readonly json: boolean;
+  readonly words: readonly string[];
+}
+
+export function readArgs(argv: readonly string[]): ProgramArgs {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { estate: { type: 'string' }, site: { type: 'string' }, json: { type: 'boolean', default: false } },
+    });
+    const { estate, site, json } = values;
+    return { json, words: positionals, ...(estate === undefined ? {} : { estate }), ...(site === undefined ? {} : { site }) };
+  } catch (error) {
+    throw new OffboilError('USAGE_WRONG', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Runs a program: its messages for people go to stderr, and what goes wrong is one sentence and exit code 1 or 3. */
+export async function runProgram(program: (args: ProgramArgs) => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await program(readArgs(process.argv.slice(2)));
+  } catch (error) {
+    console.error(error instanceof OffboilError ? error.message : error);
+    process.exitCode = error instanceof OffboilError && error.code === 'ESTATE_INVALID' ? 3 : 1;
+  }
+}
+
+/** Resolves at the first Ctrl+C or SIGTERM. */
+export function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+      });
+    }
+  });
+}

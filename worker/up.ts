@@ -1,0 +1,58 @@
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { NativeConnection, Runtime } from '@temporalio/worker';
+import { openLedger } from '../adapters/ledger/ledger.js';
+import { startPostgres } from '../adapters/ledger/embedded/postgres-server.js';
+import { OffboilError } from '../domain/errors.js';
+import { compose, estateFile } from './compose.js';
+import { startDevServer } from './dev-server.js';
+import { readEstateFile } from './estate-file.js';
+import { runProgram, untilStopped } from './program.js';
+import { createWorker } from './run-workers.js';
+
+/** The Temporal CLI's own defaults, so that `temporal …` and `offboil …` find it without settings. */
+const PORT = 7233;
+const UI_PORT = 8233;
+
+/**
+ * One machine: ledger, Temporal dev server with Web UI, and workers for every site of the estate. What it keeps lies in
+ * OFFBOIL_HOME, so that a new start finds the ledger of the last one.
+ */
+await runProgram(async ({ estate }) => {
+  Runtime.install({ shutdownSignals: [] });
+  const file = estateFile(process.env, estate);
+  const { estate: read } = await readEstateFile(file); // a bad file is refused before anything is started
+  const home = process.env['OFFBOIL_HOME'] ?? join(homedir(), '.offboil');
+  mkdirSync(home, { recursive: true, mode: 0o711 });
+  const cliPath = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
+
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const postgres = await startPostgres({ folder: join(home, 'ledger'), lasting: true });
+    closing.unshift(() => postgres.stop());
+    const server = await startDevServer({ cliPath, folder: join(home, 'temporal'), lasting: true, port: PORT, uiPort: UI_PORT });
+    closing.unshift(() => server.stop());
+    const ledger = await openLedger(postgres.url);
+    await ledger.migrate(AbortSignal.timeout(60_000)).finally(() => ledger.close());
+
+    const connection = await NativeConnection.connect({ address: server.address });
+    closing.unshift(() => connection.close());
+    const settings = { estateFile: file, ledgerUrl: postgres.url, env: process.env, connection, namespace: 'default' };
+    const house = await compose(settings);
+    closing.unshift(() => house.close());
+    const sites = new Set(read.servers.flatMap(({ site }) => (site === undefined ? [] : [site])));
+    const places = [{}, ...[...sites].map((site) => ({ site }))];
+    const workers = await Promise.all(places.map((place) => createWorker({ connection, namespace: 'default', house, ...place })));
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    console.error(`ready: Temporal ${server.address}, Web UI ${server.uiAddress ?? ''}, ledger port ${postgres.port}, estate ${file}`);
+    console.error('next: offboil ps · offboil plan … · Ctrl+C ends it; runs go on at the next start');
+    const ended = await Promise.race([running.then(() => 'worker' as const), untilStopped()]);
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await running;
+    if (ended === 'worker') throw new OffboilError('INTERNAL', 'The worker ended by itself.');
+    return 0;
+  } finally {
+    for (const close of closing) await close();
+  }
+});

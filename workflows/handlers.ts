@@ -1,0 +1,207 @@
+import { defineUpdate, setHandler, sleep } from '@temporalio/workflow';
+import { readMessage, type Message, type MessageName, type Progress } from '../domain/contracts/messages.js';
+import type { Actor } from '../domain/contracts/report.js';
+import { approvalRefusal } from '../domain/planning/confirmation.js';
+import type { ErrorCode } from '../domain/errors.js';
+import type { PersonalAct } from '../domain/ports.js';
+import { refusal } from './failures.js';
+import * as messages from './messages.js';
+import type { Pursuits } from './pursuits.js';
+import type { RunState } from './run-state.js';
+import { steps } from './steps.js';
+
+/** A worker believes an answer of the ledger for so long: after it, nothing leaves (`design.md` §8.9). */
+const LEASE_MS = 250;
+/** Phases in which something may still be asked of targets. */
+const ACTING_PHASES: ReadonlySet<string> = new Set(['wave', 'linger']);
+
+/** Registers every message before the first await. Validators are synchronous and only read; a refusal leaves no event. */
+export function registerMessages(run: RunState, pursuits: Pursuits): void {
+  setHandler(messages.progress, () => run.snapshot(), { description: 'Where the run stands.' });
+  setHandler(messages.plan, () => run.summary(), { description: 'Summary of the frozen plan.' });
+
+  on(run, 'approve', 'Consent to the plan with this hash.', {
+    refuse: (message) => refuseAnswer(run, message) ?? refuseApprover(run, message.by),
+    handle: async ({ by, planHash, note }) => {
+      await record(run, { kind: 'approve', actor: actor('approver', by), planHash, ...(note === undefined ? {} : { note }) });
+      run.approvedBy.push(by);
+    },
+  });
+  on(run, 'reject', 'Refuse the plan with this hash: nothing is sent.', {
+    refuse: (message) => refuseAnswer(run, message),
+    handle: async ({ by, planHash, note }) => {
+      await record(run, { kind: 'reject', actor: actor('approver', by), planHash, ...(note === undefined ? {} : { note }) });
+      run.rejected = { by, ...(note === undefined ? {} : { note }) };
+    },
+  });
+  on(run, 'pause', 'Hold: nothing leaves after the answer, until resume.', {
+    refuse: () => (run.control === 'braked' ? no('the run is braked, a pause adds nothing.') : undefined),
+    handle: (message) => pause(run, pursuits, message),
+  });
+  on(run, 'resume', 'End a pause, or go on after a halt.', {
+    refuse: () => (run.control === 'paused' || run.halted ? undefined : no('the run is neither paused nor halted.')),
+    handle: (message) => resume(run, message),
+  });
+  on(run, 'brake', 'Send nothing more in this run. It cannot be taken back.', {
+    refuse: () => undefined,
+    handle: (message) => brake(run, pursuits, message),
+  });
+  on(run, 'skip', 'Leave targets out that have had no request.', {
+    refuse: () => (run.plan === undefined ? no('there is no plan yet.') : undefined),
+    handle: async ({ by, targets }) => {
+      await record(run, { kind: 'skip', actor: actor('operator', by), targets });
+      const { tallies } = await steps.skipTargets({ runId: run.runId, targets, why: `skipped by ${by}` });
+      run.retally(tallies);
+    },
+  });
+  on(run, 'retry', 'Ask again: what is unconfirmed, unreachable, refused or failed, or the targets named.', {
+    refuse: () => refuseRetry(run),
+    handle: async ({ by, targets, rung }) => {
+      const act: PersonalAct = {
+        kind: 'retry',
+        actor: actor('operator', by),
+        ...(targets === undefined ? {} : { targets }),
+        ...(rung === undefined ? {} : { rung }),
+      };
+      await record(run, act);
+      run.retries += 1;
+    },
+  });
+  on(run, 'resolve', 'Say what was done about a manual compensation.', {
+    refuse: () => (run.plan === undefined ? no('there is no plan yet.') : undefined),
+    handle: async ({ by, target, note }) => {
+      await record(run, { kind: 'resolve', actor: actor('operator', by), target, note });
+      run.resolutions += 1;
+    },
+  });
+
+  // Signals of the same meaning, for places that can only signal. An invalid one changes nothing.
+  setHandler(messages.pauseSignal, (message) => ifValid('pause', message, (valid) => pause(run, pursuits, valid)));
+  setHandler(messages.resumeSignal, (message) => ifValid('resume', message, (valid) => resume(run, valid)));
+  setHandler(messages.brakeSignal, (message) => ifValid('brake', message, (valid) => brake(run, pursuits, valid)));
+}
+
+/** Why a message cannot be taken now. */
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly why: string;
+}
+
+function no(why: string, code: ErrorCode = 'MESSAGE_REFUSED'): Refusal {
+  return { code, why };
+}
+
+interface Answer<N extends MessageName> {
+  refuse(message: Message<N>): Refusal | undefined;
+  handle(message: Message<N>): Promise<void>;
+}
+
+function on<N extends MessageName>(run: RunState, name: N, description: string, answer: Answer<N>): void {
+  const read = (input: unknown): Message<N> => {
+    const parsed = readMessage(name, input);
+    if (parsed.success) return parsed.data;
+    throw refusal('MESSAGE_INVALID', `${name}: ${parsed.error.issues.map(issueText).join('; ')}. Nothing changed.`);
+  };
+  setHandler(
+    defineUpdate<Progress, [unknown]>(name),
+    async (input) => {
+      await answer.handle(read(input));
+      return run.snapshot();
+    },
+    {
+      description,
+      validator: (input) => {
+        const refused = answer.refuse(read(input));
+        if (refused !== undefined) throw refusal(refused.code, `${name} is refused: ${refused.why} Nothing changed.`);
+      },
+    },
+  );
+}
+
+function issueText({ path, message }: { readonly path: readonly PropertyKey[]; readonly message: string }): string {
+  return path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`;
+}
+
+function refuseAnswer(run: RunState, { planHash }: { readonly planHash: string }): Refusal | undefined {
+  if (run.phase !== 'confirm' || run.plan === undefined) return no(`the run is in phase ${run.phase} and waits for no confirmation.`);
+  if (planHash !== run.plan.planHash) {
+    return no(`that is another hash; this plan is ${run.plan.planHash}. Read it again before you consent.`, 'PLAN_HASH_MISMATCH');
+  }
+  return undefined;
+}
+
+function refuseApprover(run: RunState, by: string): Refusal | undefined {
+  if (run.plan === undefined || run.request === undefined) return no('there is no plan yet.');
+  const why = approvalRefusal(run.plan.confirm, run.request, by, run.approvedBy, run.request.emergency);
+  return why === undefined ? undefined : no(why, 'APPROVAL_REFUSED');
+}
+
+function refuseRetry(run: RunState): Refusal | undefined {
+  if (run.control === 'braked') return no('the run is braked; start a new run over what is left.');
+  if (!run.halted && !ACTING_PHASES.has(run.phase)) return no(`the run is in phase ${run.phase}: there is nothing to ask again.`);
+  return undefined;
+}
+
+async function ifValid(
+  name: 'pause' | 'resume' | 'brake',
+  message: unknown,
+  handle: (message: Message<'pause'>) => Promise<void>,
+): Promise<void> {
+  const parsed = readMessage(name, message);
+  if (parsed.success) await handle(parsed.data);
+}
+
+/** Every actor is recorded with how sure we are: what a caller types is asserted. */
+function actor(role: string, by: string): Actor {
+  return { role, by, assurance: 'asserted', at: new Date().toISOString() };
+}
+
+async function record(run: RunState, act: PersonalAct): Promise<void> {
+  await steps.recordAct({ runId: run.runId, act });
+}
+
+async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
+  if (run.control === 'braked') return;
+  run.control = 'paused';
+  run.waitFor({ reason: `paused by ${by}: ${reason}`, answers: [`offboil resume ${run.runId}`, `offboil brake ${run.runId}`] });
+  await tellWorkers(run, pursuits);
+  await record(run, { kind: 'pause', actor: actor('operator', by), reason });
+}
+
+async function resume(run: RunState, { by, reason }: Message<'resume'>): Promise<void> {
+  if (run.control === 'braked') return;
+  await steps.commandPatiently({ runId: run.runId, state: 'go' });
+  await record(run, { kind: 'resume', actor: actor('operator', by), reason });
+  run.control = 'go';
+  run.halted = false;
+  run.waitFor(undefined);
+}
+
+async function brake(run: RunState, pursuits: Pursuits, { by, reason }: Message<'brake'>): Promise<void> {
+  run.brake ??= { how: 'braked', by, reason };
+  await applyBrake(run, pursuits);
+  await record(run, { kind: 'brake', actor: actor('operator', by), reason });
+}
+
+/** Nothing leaves after this returns, from any worker. */
+export async function applyBrake(run: RunState, pursuits: Pursuits): Promise<void> {
+  run.control = 'braked';
+  if (run.opened !== undefined) await tellWorkers(run, pursuits);
+}
+
+/**
+ * The control row stops every worker within the lease. If it cannot be written in 2 s (the ledger is down), the sending
+ * activities are cancelled and waited for; the row is still written as soon as it can be.
+ */
+async function tellWorkers(run: RunState, pursuits: Pursuits): Promise<void> {
+  const input = { runId: run.runId, state: run.control };
+  try {
+    await steps.command(input);
+    await sleep(LEASE_MS);
+  } catch {
+    await pursuits.cancelSending();
+    void steps.commandPatiently(input).catch((error: unknown) => {
+      run.failure ??= error;
+    });
+  }
+}

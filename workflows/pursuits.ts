@@ -1,0 +1,145 @@
+import { CancellationScope, condition } from '@temporalio/workflow';
+import { decideGate } from '../domain/stopping/gate.js';
+import { isCancel } from './failures.js';
+import type { RunState } from './run-state.js';
+import { steps } from './steps.js';
+
+/**
+ * Follows shards from their first request to the end of their time: stop, verify, stop again what is due (a lost request, a
+ * climbed rung), verify. Earlier waves are followed beside the next one, so that nothing waits for verification.
+ * History: per shard and round six events.
+ */
+export class Pursuits {
+  readonly #running = new Map<string, Promise<void>>();
+  /** Shards of which every request that is due has been sent. */
+  readonly #requested = new Set<string>();
+  readonly #sending = new Set<CancellationScope>();
+  #climbable = new Map<string, number>();
+
+  constructor(private readonly run: RunState) {}
+
+  /** Follows every shard of the wave; a shard that is still followed is followed again after that. */
+  start(wave: number): void {
+    const shards = this.run.plan?.waves[wave - 1]?.shards ?? [];
+    for (const shard of shards.keys()) {
+      const key = keyOf(wave, shard);
+      const before = this.#running.get(key) ?? Promise.resolve();
+      const follow = before
+        .then(() => this.#follow(wave, shard))
+        .catch((error: unknown) => {
+          this.run.failure ??= error;
+        })
+        .finally(() => {
+          if (this.#running.get(key) === follow) this.#running.delete(key);
+        });
+      this.#running.set(key, follow);
+    }
+  }
+
+  /** Has all of the first `waves` waves been requested? */
+  allRequested(waves: number): boolean {
+    const plan = this.run.plan?.waves.slice(0, waves) ?? [];
+    return plan.every(({ shards }, index) => shards.every((_, shard) => this.#isRequested(index + 1, shard)));
+  }
+
+  /** Is nothing of the first `waves` waves followed any more? */
+  isOver(waves: number): boolean {
+    return [...this.#running.keys()].every((key) => Number(key.split('/')[0]) > waves);
+  }
+
+  get isIdle(): boolean {
+    return this.#running.size === 0;
+  }
+
+  /** Targets whose time is over and that have a further permitted rung. */
+  get climbable(): number {
+    return [...this.#climbable.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Cancels what sends and waits for its end: the way of a brake or pause when the ledger cannot be told. */
+  async cancelSending(): Promise<void> {
+    for (const scope of this.#sending) scope.cancel();
+    await condition(() => this.#sending.size === 0);
+  }
+
+  async #follow(wave: number, shard: number): Promise<void> {
+    const shards = this.run.plan?.waves[wave - 1]?.shards ?? [];
+    const brief = shards[shard];
+    if (brief === undefined) return;
+    const key = { runId: this.run.runId, wave, shard };
+    const place = { summary: `wave ${wave}/${this.run.plan?.waves.length ?? 0} · ${brief.label}`, ...siteOf(brief) };
+    for (;;) {
+      await condition(() => this.run.control !== 'paused');
+      const end = this.run.control === 'braked' ? 'braked' : await this.#stop(place, key, shards.length);
+      if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
+      const due = await this.#verify(place, key, shards.length);
+      // Braked meanwhile: nothing is sent any more, and what was requested is followed to the end of its time.
+      if (this.#isBraked()) {
+        await this.#verify(place, { ...key, last: true }, shards.length);
+        return;
+      }
+      if (end !== 'paused' && due === 0) return;
+    }
+  }
+
+  async #stop(place: { summary: string; site?: string }, key: Key, shards: number): Promise<'all' | 'paused' | 'braked'> {
+    const scope = new CancellationScope();
+    this.#sending.add(scope);
+    try {
+      const { end, tally } = await scope.run(() => steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key));
+      this.run.take(key.wave, key.shard, shards, tally);
+      return end;
+    } catch (error) {
+      // Cancelled because the ledger could not be told of a pause or brake: what was sent is verified all the same.
+      if (isCancel(error) && this.run.control !== 'go') return this.run.control;
+      throw error;
+    } finally {
+      this.#sending.delete(scope);
+    }
+  }
+
+  /** @returns targets whose next request is due */
+  async #verify(place: { summary: string; site?: string }, key: Key & { readonly last?: boolean }, shards: number): Promise<number> {
+    const summary = `verify · ${place.summary}`;
+    const early = key.last === true ? 0 : this.#openAtMost(key.wave, shards);
+    if (early > 0) {
+      const first = await steps.verifyShard({ ...place, summary }, { ...key, openAtMost: early });
+      this.run.take(key.wave, key.shard, shards, first.tally);
+      if (first.due > 0) return first.due;
+    }
+    const { due, climbable, tally } = await steps.verifyShard({ ...place, summary }, key);
+    this.#climbable.set(keyOf(key.wave, key.shard), climbable);
+    this.run.take(key.wave, key.shard, shards, tally);
+    return due;
+  }
+
+  /** This shard's part of what may stay open while the gate already decides; 0: the gate waits for all or for none. */
+  #openAtMost(wave: number, shards: number): number {
+    const gate = this.run.plan?.policy.gate;
+    if (gate === undefined) return 0;
+    const decision = decideGate(gate, this.run.tally(wave), { allRequested: true, withinOver: false });
+    return decision.kind === 'wait' ? Math.floor(decision.openAtMost / shards) : 0;
+  }
+
+  #isRequested(wave: number, shard: number): boolean {
+    return this.#requested.has(keyOf(wave, shard)) || this.run.waveTally(wave).open === 0;
+  }
+
+  #isBraked(): boolean {
+    return this.run.control === 'braked';
+  }
+}
+
+interface Key {
+  readonly runId: string;
+  readonly wave: number;
+  readonly shard: number;
+}
+
+function keyOf(wave: number, shard: number): string {
+  return `${wave}/${shard}`;
+}
+
+function siteOf({ site }: { readonly site?: string }): { readonly site?: string } {
+  return site === undefined ? {} : { site };
+}

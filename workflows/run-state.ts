@@ -1,0 +1,174 @@
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { OpenAnswer } from '../activities/open-run.js';
+import type { PlanBrief } from '../activities/plan-run.js';
+import type { Phase, PlanSummary, Progress, Waits } from '../domain/contracts/messages.js';
+import type { TerminationRequest } from '../domain/contracts/request.js';
+import { addTallies, provenOf, type Tally } from '../domain/outcomes.js';
+import type { ControlState } from '../domain/ports.js';
+import { detailsOf } from './details.js';
+
+/** Why nothing more is sent in this run. */
+export type Brake = { readonly how: 'braked' | 'cancelled'; readonly by: string; readonly reason: string };
+
+/**
+ * The few counters and flags of a run. No list of tasks is ever held here: the ledger has them.
+ * Everything here is rebuilt from the ledger after continue-as-new, termination or reset.
+ */
+export class RunState {
+  phase: Phase = 'discover';
+  waits: Waits | undefined;
+  control: ControlState = 'go';
+  brake: Brake | undefined;
+  wave = 0;
+  readonly approvedBy: string[] = [];
+  rejected: { readonly by: string; readonly note?: string } | undefined;
+  /** Set while a gate waits for a person. */
+  halted = false;
+  /** Counts `retry` messages and manual resolutions, so that waits notice them. */
+  retries = 0;
+  resolutions = 0;
+  /** The first own error of anything that runs beside the main line. */
+  failure: unknown;
+
+  #opened: OpenAnswer | undefined;
+  #plan: PlanBrief | undefined;
+  /** Counts by wave (from 0) and shard. */
+  #tallies: Tally[][] = [];
+  #requested = 0;
+  #proven = 0;
+  #firstRequestAt: number | undefined;
+  #shown: Phase | undefined;
+
+  get runId(): string {
+    return this.#opened?.runId ?? '';
+  }
+
+  get opened(): OpenAnswer | undefined {
+    return this.#opened;
+  }
+
+  get request(): TerminationRequest | undefined {
+    return this.#opened?.request;
+  }
+
+  get plan(): PlanBrief | undefined {
+    return this.#plan;
+  }
+
+  open(opened: OpenAnswer): void {
+    this.#opened = opened;
+    this.control = opened.control;
+    if (opened.control === 'braked') this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
+    this.#show();
+  }
+
+  planned(plan: PlanBrief): void {
+    this.#plan = plan;
+    this.retally(plan.waves.map(({ tally }) => tally));
+  }
+
+  /** Counts of whole waves, as the ledger has them now. */
+  retally(waves: readonly Tally[]): void {
+    this.#tallies = waves.map((tally) => [tally]);
+    this.#grow();
+  }
+
+  /** Counts of one shard. `shards`: how many the wave has. */
+  take(wave: number, shard: number, shards: number, tally: Tally): void {
+    const own = this.#tallies[wave - 1] ?? [];
+    // After a restart a wave has one tally for all its shards; the first shard that answers splits it.
+    const split = own.length === shards ? [...own] : Array.from({ length: shards }, (_, index) => own[index] ?? tally);
+    split[shard] = tally;
+    this.#tallies[wave - 1] = split;
+    this.#grow();
+  }
+
+  /** Counts of the first `waves` waves. */
+  tally(waves = this.#tallies.length): Tally {
+    return addTallies(this.#tallies.slice(0, waves).flat());
+  }
+
+  waveTally(wave: number): Tally {
+    return addTallies(this.#tallies[wave - 1] ?? []);
+  }
+
+  enter(phase: Phase): void {
+    this.phase = phase;
+    this.waits = undefined;
+    this.#show();
+  }
+
+  waitFor(waits: Waits | undefined): void {
+    this.waits = waits;
+    this.#show();
+  }
+
+  snapshot(): Progress {
+    const tally = this.tally();
+    const eta = this.#etaSeconds(tally);
+    return {
+      runId: this.runId,
+      requestHash: this.#opened?.requestHash ?? '',
+      phase: this.#shownPhase(),
+      ...(this.waits === undefined ? {} : { waits: this.waits }),
+      ...(this.#plan === undefined ? {} : { planHash: this.#plan.planHash }),
+      wave: this.wave,
+      waves: this.#plan?.waves.length ?? 0,
+      planned: tally.targets,
+      requested: this.#requested,
+      proven: this.#proven,
+      unconfirmed: tally.outcomes.unconfirmed ?? 0,
+      outcomes: tally.outcomes,
+      startedAt: this.#opened?.startedAt ?? workflowInfo().startTime.toISOString(),
+      ...(eta === undefined ? {} : { etaSeconds: eta }),
+    };
+  }
+
+  summary(): PlanSummary | null {
+    if (this.#plan === undefined) return null;
+    const { planHash, waves, left, findings } = this.#plan;
+    return { planHash, left, findings, waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })) };
+  }
+
+  #shownPhase(): Phase {
+    if (this.halted) return 'halted';
+    return this.control === 'paused' && this.phase === 'wave' ? 'paused' : this.phase;
+  }
+
+  /** `requested` and `proven` only grow, whatever order the answers come in. */
+  #grow(): void {
+    const { requested, outcomes } = this.tally();
+    this.#requested = Math.max(this.#requested, requested);
+    this.#proven = Math.max(this.#proven, provenOf(outcomes));
+    if (this.#requested > 0) this.#firstRequestAt ??= Date.now();
+    this.#show();
+  }
+
+  #etaSeconds(tally: Tally): number | undefined {
+    if (this.phase !== 'wave' || this.#firstRequestAt === undefined || this.#proven === 0) return undefined;
+    const perTarget = (Date.now() - this.#firstRequestAt) / this.#proven;
+    return Math.ceil((perTarget * (tally.targets - this.#proven)) / 1000);
+  }
+
+  /** Current details cost no history; search attributes are written once a phase, and only those the namespace has. */
+  #show(): void {
+    if (this.#opened === undefined) return;
+    setCurrentDetails(detailsOf(this.#opened.request, this.snapshot(), this.#plan));
+    const phase = this.#shownPhase();
+    if (phase === this.#shown) return;
+    this.#shown = phase;
+    const { request, searchAttributes } = this.#opened;
+    const values: Record<string, string | undefined> = {
+      OffboilPhase: phase,
+      OffboilRequestedBy: request.requestedBy,
+      OffboilTicket: request.ticket,
+    };
+    const known = searchAttributes.flatMap((name) => {
+      const value = values[name];
+      return value === undefined ? [] : [{ key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD), value }];
+    });
+    if (known.length > 0) upsertSearchAttributes(known);
+  }
+
+}

@@ -1,0 +1,148 @@
+import { condition, workflowInfo } from '@temporalio/workflow';
+import { decideGate, type GateDecision } from '../domain/stopping/gate.js';
+import { OUTCOME_FACTS, OUTCOMES } from '../domain/outcomes.js';
+import type { Pursuits } from './pursuits.js';
+import type { RunState } from './run-state.js';
+import { steps } from './steps.js';
+
+/** A baseline that is slow must not hold up a stop. */
+const CHECKS_BEFORE_MS = 10_000;
+
+/**
+ * Wave by wave: send, decide at the gate, settle. Verification of earlier waves goes on beside the next one where the policy's
+ * gate does not wait for it.
+ */
+export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'done' | 'continueAsNew'> {
+  const { plan } = run;
+  if (plan === undefined) return 'done';
+  await checksBefore(run);
+  for (const wave of plan.waves.keys()) {
+    const number = wave + 1;
+    if (run.waveTally(number).open === 0) continue;
+    if (run.brake !== undefined) break;
+    run.wave = number;
+    run.enter('wave');
+    pursuits.start(number);
+    const answer = await passGate(run, pursuits, number, number === plan.waves.length);
+    if (answer === 'over') break;
+    if (number < plan.waves.length) {
+      await condition(() => isInterrupted(run), Math.max(1, plan.policy.settleMs));
+      if (workflowInfo().continueAsNewSuggested && run.brake === undefined) {
+        await condition(() => pursuits.isIdle || isInterrupted(run));
+        // After a cancel request a continue-as-new would lose the request.
+        if (run.brake === undefined && run.failure === undefined) return 'continueAsNew';
+      }
+    }
+  }
+  await condition(() => pursuits.isIdle || run.failure !== undefined);
+  throwFailure(run);
+  if (run.brake === undefined) await askToClimb(run, pursuits);
+  if (run.brake !== undefined) await skipRest(run, `${run.brake.how} by ${run.brake.by}: ${run.brake.reason}`);
+  return 'done';
+}
+
+/** The gate after one wave: goes on, or halts until a person answers or its wait is over. */
+async function passGate(run: RunState, pursuits: Pursuits, wave: number, isLast: boolean): Promise<'go' | 'over'> {
+  for (;;) {
+    const decide = (): GateDecision =>
+      decideGate(run.plan?.policy.gate ?? { waitMs: 0 }, run.tally(wave), {
+        allRequested: pursuits.allRequested(wave),
+        withinOver: pursuits.isOver(wave),
+      });
+    // After the last wave there is nothing left to hold back: what is open is followed to its end.
+    if (isLast) {
+      await condition(() => pursuits.isOver(wave) || isInterrupted(run));
+      throwFailure(run);
+      return 'go';
+    }
+    await condition(() => decide().kind !== 'wait' || isInterrupted(run));
+    throwFailure(run);
+    if (run.brake !== undefined) return 'over';
+    const decision = decide();
+    if (decision.kind !== 'halt') return 'go';
+    const answer = await halt(run, pursuits, wave, `gate after wave ${wave}: ${decision.why}`);
+    if (answer !== 'retry') return answer;
+  }
+}
+
+/**
+ * Nothing more is sent until a person answers. A halt stays until answered, even if late proofs come; what waits longer than
+ * the policy's `wait` ends skipped, never before somebody was told.
+ */
+async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string): Promise<'go' | 'over' | 'retry'> {
+  const { runId, plan } = run;
+  const until = Date.now() + (plan?.policy.gate.waitMs ?? 0);
+  const retries = run.retries;
+  run.halted = true;
+  run.waitFor({
+    reason: `halted at the ${why}`,
+    until: new Date(until).toISOString(),
+    answers: [`offboil resume ${runId}`, `offboil retry ${runId}`, `offboil brake ${runId}`],
+  });
+  await steps.recordAct({ runId, act: { kind: 'note', what: `halted at the ${why}` } });
+  await steps.notify({
+    runId,
+    id: `msg_${runId}_halt_${wave}_${retries}`,
+    type: 'run.halted',
+    text: run.waits?.reason ?? why,
+    ...(run.waits === undefined ? {} : { waits: run.waits }),
+  });
+  const answered = await condition(
+    () => !run.halted || run.retries > retries || isInterrupted(run),
+    Math.max(1, until - Date.now()),
+  );
+  throwFailure(run);
+  const resumed = !run.halted;
+  run.halted = false;
+  run.waitFor(undefined);
+  if (!answered) {
+    await skipRest(run, 'nobody answered the halt in time');
+    return 'over';
+  }
+  if (run.brake !== undefined) return 'over';
+  if (resumed) return 'go';
+  askAgain(run, pursuits, wave);
+  return 'retry';
+}
+
+/** Follows again the waves that have targets without proof. */
+export function askAgain(run: RunState, pursuits: Pursuits, waves: number): void {
+  for (let wave = 1; wave <= waves; wave += 1) {
+    const { outcomes } = run.waveTally(wave);
+    if (OUTCOMES.some((outcome) => !OUTCOME_FACTS[outcome].final && (outcomes[outcome] ?? 0) > 0)) pursuits.start(wave);
+  }
+}
+
+/** Where the policy wants it asked: targets whose time is over and that have a further permitted rung. */
+async function askToClimb(run: RunState, pursuits: Pursuits): Promise<void> {
+  while (run.plan?.policy.climb === 'ask' && pursuits.climbable > 0 && run.brake === undefined) {
+    const why = `end of the last wave: ${pursuits.climbable} targets did not end, and their ladder has a further rung`;
+    const answer = await halt(run, pursuits, run.plan.waves.length, why);
+    if (answer !== 'retry') return;
+    await condition(() => pursuits.isIdle || run.failure !== undefined);
+    throwFailure(run);
+  }
+}
+
+async function checksBefore(run: RunState): Promise<void> {
+  if (run.plan?.hasChecks !== true || run.tally().requested > 0) return;
+  let done = false;
+  void steps.checkData({ runId: run.runId, phase: 'before' }).then(
+    () => (done = true),
+    () => (done = true), // a baseline that cannot be taken is said in the report; it holds up nothing
+  );
+  await condition(() => done || run.brake !== undefined, CHECKS_BEFORE_MS);
+}
+
+async function skipRest(run: RunState, why: string): Promise<void> {
+  const { tallies } = await steps.skipTargets({ runId: run.runId, why });
+  run.retally(tallies);
+}
+
+function isInterrupted(run: RunState): boolean {
+  return run.brake !== undefined || run.failure !== undefined;
+}
+
+export function throwFailure(run: RunState): void {
+  if (run.failure !== undefined) throw run.failure as Error; // only what an activity threw is kept there
+}
