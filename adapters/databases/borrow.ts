@@ -1,0 +1,52 @@
+import pg from 'pg';
+import { z } from 'zod';
+import { OffboilError } from '../../domain/errors.js';
+
+/**
+ * Runs the work on a pool's connection. Aborted, it rejects at once with the signal's reason, and the connection, whatever it was
+ * doing, is thrown away.
+ * @param translate makes an error of ours of anything but the abort
+ * @param withinMs our own limit; passing it is translated like any other failure
+ */
+export async function borrow<T>(
+  pool: pg.Pool,
+  signal: AbortSignal,
+  translate: (error: Error) => Error,
+  work: (client: pg.PoolClient) => Promise<T>,
+  withinMs?: number,
+): Promise<T> {
+  signal.throwIfAborted();
+  const done = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const limited = withinMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+    const giveUp = (): void => {
+      reject(limited.reason as Error); // an abort's reason is passed on as it is; a limit's is a DOMException
+    };
+    limited.addEventListener('abort', giveUp, { once: true, signal: done.signal });
+  });
+  const connecting = pool.connect();
+  let client: pg.PoolClient | undefined;
+  let isSpoilt = false;
+  try {
+    client = await Promise.race([connecting, aborted]);
+    return await Promise.race([work(client), aborted]);
+  } catch (error) {
+    // after these the connection is as good as before
+    isSpoilt = !(error instanceof pg.DatabaseError || error instanceof OffboilError || error instanceof z.ZodError);
+    if (client === undefined) connecting.then(giveBack, () => undefined); // it may come after the abort
+    if (signal.aborted || !(error instanceof Error)) throw error;
+    throw translate(error);
+  } finally {
+    done.abort();
+    client?.release(isSpoilt);
+  }
+}
+
+function giveBack(client: pg.PoolClient): void {
+  client.release();
+}
+
+/** What an error of the driver says; a refused connection to several addresses has no message of its own. */
+export function wordsOf(error: Error): string {
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
+}

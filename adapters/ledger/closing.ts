@@ -1,0 +1,207 @@
+import { z } from 'zod';
+import type { CheckResult } from '../../domain/contracts/report.js';
+import type { ClosingLedger, RunFacts, TargetFacts } from '../../domain/ports.js';
+import { audit } from './audit.js';
+import { readPlan } from './plans.js';
+import { json, type LedgerPool, type Sql } from './pool.js';
+import { actRow, bystanderRow, checkRow, compensationRow, targetFactsRow } from './rows.js';
+import { readRun } from './runs.js';
+import { evidenceColumns } from './shards.js';
+
+export function createClosingLedger(pool: LedgerPool): ClosingLedger {
+  return {
+    skipOpen: (runId, scope, why, at, signal) =>
+      pool.transaction('BEGIN', signal, async (sql) => {
+        // whoever is about to write an intent waits here, and then finds the reservation gone
+        await sql.run('SELECT FROM claims WHERE run_id = $1 ORDER BY wave, shard FOR UPDATE', [runId], signal);
+        // a target that was unreachable stays so: only a person who names it may say otherwise
+        const chosen =
+          scope === 'unrequested'
+            ? 'o.outcome IS NULL'
+            : '(o.server, o.id) IN (SELECT * FROM unnest($2::text[], $3::text[]))';
+        const names = scope === 'unrequested' ? [] : [scope.map(({ server }) => server), scope.map(({ id }) => id)];
+        const targets = await sql.rows(
+          z.object({ server: z.string(), id: z.string() }),
+          `SELECT o.server, o.id FROM outcomes o WHERE o.run_id = $1 AND NOT o.final AND o.requests = 0 AND ${chosen}`,
+          [runId, ...names],
+          signal,
+        );
+        if (targets.length === 0) return 0;
+        const evidence = targets.map((target) => ({ target, at, what: why, outcome: 'skipped' as const }));
+        await sql.run(
+          'SELECT offboil_evidence($1, $1, NULL, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+          [runId, ...evidenceColumns(evidence)],
+          signal,
+        );
+        return targets.length;
+      }),
+
+    recordChecks: (runId, phase, results, signal) =>
+      pool.transaction('BEGIN', signal, async (sql) => {
+        await sql.run('DELETE FROM checks WHERE run_id = $1 AND phase = $2', [runId, phase], signal);
+        await sql.run(
+          `INSERT INTO checks (run_id, phase, position, name, database, query, targets, verdict, detail)
+           SELECT $1, $2, c.position, c.name, c.database, c.query, c.targets, c.verdict, c.detail
+             FROM jsonb_to_recordset($3) AS c (position integer, name text, database text, query text, targets jsonb, verdict text, detail text)`,
+          [runId, phase, json(results.map((result, position) => ({ ...result, position })))],
+          signal,
+        );
+      }),
+
+    recordCompensation: (runId, row, at, signal) =>
+      pool.transaction('BEGIN', signal, async (sql) => {
+        await sql.run(
+          `INSERT INTO compensations (run_id, server, id, at, result) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT (run_id, server, id) DO UPDATE SET at = excluded.at, result = excluded.result`,
+          [runId, row.server, row.id, at, json(row)],
+          signal,
+        );
+        const what = `${row.kind} of ${row.server}/${row.id}: ${row.state}${row.detail === '' ? '' : ` (${row.detail})`}`;
+        await audit(sql, { runId, at, action: 'compensation.recorded', what }, signal);
+      }),
+
+    async recordBystanders(runId, verdicts, signal) {
+      await pool.run(
+        `INSERT INTO bystanders (run_id, server, id, verdict)
+         SELECT DISTINCT ON (v ->> 'server', v ->> 'id') $1, v ->> 'server', v ->> 'id', v FROM jsonb_array_elements($2) AS v
+         ON CONFLICT (run_id, server, id) DO UPDATE SET verdict = excluded.verdict`,
+        [runId, json(verdicts)],
+        signal,
+      );
+    },
+
+    async recordCameBack(runId, rows, signal) {
+      await pool.run(
+        `INSERT INTO came_back (run_id, server, id, name, why)
+         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
+        [
+          runId,
+          rows.map((row) => row.task.server),
+          rows.map((row) => row.task.id),
+          rows.map((row) => row.task.name),
+          rows.map((row) => row.why),
+        ],
+        signal,
+      );
+    },
+
+    facts: (runId, signal) =>
+      pool.transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal, (sql) =>
+        readFacts(sql, runId, signal),
+      ),
+  };
+}
+
+async function readFacts(sql: Sql, runId: string, signal: AbortSignal): Promise<RunFacts> {
+  const run = await readRun(sql, runId, signal);
+  const plan = await readPlan(sql, runId, signal);
+  const acts = await sql.rows(actRow, 'SELECT actor FROM approvals WHERE run_id = $1 ORDER BY seq', [runId], signal);
+  const compensations = await sql.rows(
+    compensationRow,
+    'SELECT result FROM compensations WHERE run_id = $1 ORDER BY server, id',
+    [runId],
+    signal,
+  );
+  const bystanders = await sql.rows(
+    bystanderRow,
+    'SELECT verdict FROM bystanders WHERE run_id = $1 ORDER BY server, id',
+    [runId],
+    signal,
+  );
+  return {
+    run,
+    targets: await readTargets(sql, runId, signal),
+    left: plan?.beside.left ?? [],
+    notSeen: plan?.beside.notSeen ?? [],
+    unreadServers: await sql.rows(
+      z.object({ server: z.string(), message: z.string() }),
+      `SELECT server, problem ->> 'message' AS message FROM observations
+        WHERE run_id = $1 AND phase = 'discovery' AND problem IS NOT NULL ORDER BY server`,
+      [runId],
+      signal,
+    ),
+    actors: [
+      { role: 'requester', by: run.request.requestedBy, assurance: 'asserted', at: run.startedAt },
+      ...acts.map(({ actor }) => actor),
+    ],
+    checks: await readChecks(sql, runId, signal),
+    compensations: compensations.map(({ result }) => result),
+    bystanders: bystanders.map(({ verdict }) => verdict),
+    cameBack: await readCameBack(sql, runId, signal),
+    timeline: await readTimeline(sql, runId, signal),
+  };
+}
+
+async function readTargets(sql: Sql, runId: string, signal: AbortSignal): Promise<TargetFacts[]> {
+  const rows = await sql.rows(
+    targetFactsRow,
+    `SELECT t.wave, t.planned, t.extras, o.outcome, o.late, o.at, o.rung, o.requests,
+            coalesce((SELECT jsonb_agg(jsonb_build_object('at', e.at, 'what', e.what) ORDER BY e.seq) FROM evidence e
+                       WHERE e.run_id = t.run_id AND e.server = t.server AND e.id = t.id), '[]') AS evidence
+       FROM targets t JOIN outcomes o ON o.run_id = t.run_id AND o.server = t.server AND o.id = t.id
+      WHERE t.run_id = $1 ORDER BY t.position`,
+    [runId],
+    signal,
+  );
+  return rows.map(({ planned, extras, wave, outcome, late, at, rung, requests, evidence }) => ({
+    target: { ...planned, ...extras },
+    wave,
+    ...(outcome === undefined ? {} : { outcome }),
+    late,
+    ...(at === undefined ? {} : { at }),
+    ...(rung === undefined ? {} : { rung }),
+    requests,
+    evidence,
+  }));
+}
+
+/** Before and after of one check side by side; what ran only once is said. */
+async function readChecks(sql: Sql, runId: string, signal: AbortSignal): Promise<CheckResult[]> {
+  const rows = await sql.rows(
+    checkRow,
+    // "before" first, so that the later detail wins
+    'SELECT phase, name, database, query, targets, verdict, detail FROM checks WHERE run_id = $1 ORDER BY phase DESC, position',
+    [runId],
+    signal,
+  );
+  const results = new Map<string, CheckResult>();
+  for (const { phase, name, database, query, targets, verdict, detail } of rows) {
+    const key = JSON.stringify([name, database, query]);
+    const known = results.get(key) ?? { name, database, targets, before: 'notRun', after: 'notRun', detail };
+    results.set(key, { ...known, [phase]: verdict, targets, detail });
+  }
+  return [...results.values()];
+}
+
+/** Active unless the newest look of the watch shows it ended. */
+function readCameBack(sql: Sql, runId: string, signal: AbortSignal): Promise<RunFacts['cameBack']> {
+  return sql.rows(
+    z.object({ server: z.string(), id: z.string(), name: z.string(), why: z.string(), active: z.boolean() }),
+    `SELECT c.server, c.id, c.name, c.why,
+            NOT EXISTS (SELECT FROM observations o, jsonb_to_recordset(o.tasks) AS x (id text, name text, state text)
+                         WHERE o.run_id = c.run_id AND o.phase = 'watch' AND o.server = c.server
+                           AND x.id = c.id AND x.name = c.name AND x.state = 'ended') AS active
+       FROM came_back c WHERE c.run_id = $1 ORDER BY c.server, c.id`,
+    [runId],
+    signal,
+  );
+}
+
+/** The run's own audit chain, in words. Shards' chains hold every request and are too long for people. */
+async function readTimeline(sql: Sql, runId: string, signal: AbortSignal): Promise<RunFacts['timeline']> {
+  const record = z.object({
+    actor: z.object({ user: z.string(), auth: z.string() }),
+    action: z.string(),
+    what: z.string().optional(),
+  });
+  const rows = await sql.rows(
+    z.object({ at: z.number(), record: z.string() }),
+    'SELECT at, record FROM audit WHERE chain = $1 ORDER BY seq',
+    [runId],
+    signal,
+  );
+  return rows.map((row) => {
+    const { actor, action, what } = record.parse(JSON.parse(row.record));
+    return { at: row.at, what: what ?? action, ...(actor.auth === 'system' ? {} : { by: actor.user }) };
+  });
+}
