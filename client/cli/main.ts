@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+import { OffboilClient } from '../index.js';
+import { runCli } from './run-cli.js';
+import { runProgram } from './worker-programs.js';
+
+// Ctrl+C detaches; whoever presses it twice does not want to wait for our goodbye.
+const interrupt = new AbortController();
+process.on('SIGINT', () => {
+  if (interrupt.signal.aborted) process.exit(130);
+  interrupt.abort();
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  interrupt,
+  connect: (options) => OffboilClient.connect(options),
+  runProgram,
+});

@@ -1,0 +1,48 @@
+/** A story that once went wrong, as the tape that tells it. Kept for ever; `test/simulation/` tells them all again. */
+export interface Regression {
+  readonly name: string;
+  readonly tape: readonly number[];
+}
+
+const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
+
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    // The wait for a lost request was counted from its intent; it left 400 ms later, because the ledger answered slowly.
+    name: 'a request that leaves long after its intent, and arrives late',
+    tape: [1, ...zeros(30), 199, 0, 0, 230, 243, ...zeros(11), 183],
+  },
+  {
+    name: 'a retry that finds another task under the id of a target that was asked',
+    tape: [1, 0, 16, 0, 2, ...zeros(12), 8, ...zeros(11), 84, ...zeros(14), 242],
+  },
+  {
+    // List `Stopped`, detail: steps still run. That is ending, and was taken for active.
+    name: 'a list that says ended while the detail says running',
+    tape: [1, ...zeros(13), 250, 111],
+  },
+  {
+    // `due` was answered for ever although nothing is sent after a brake, so the target got no outcome.
+    name: 'a brake while a repeat is due',
+    tape: [1, 17, 8, ...zeros(11), 64],
+  },
+  {
+    name: 'a cancel while a safe stop is verified that has no effect',
+    tape: [1, 202, 16, ...zeros(6), 8, 0, 0, 0, 0, 64],
+  },
+  {
+    // Stop found nothing to send, verify found the climb due, and so on without end.
+    name: 'a climb that is due for a target whose id belongs to another task by now',
+    tape: [0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 98, 2],
+  },
+  {
+    // An age below zero passed for young.
+    name: "a clock that jumps back behind discovery's list",
+    tape: [1, 145, 0, 241, ...zeros(6), 2],
+  },
+  {
+    // The retry's time was compared with the intent's, of another clock: asked three times.
+    name: 'a retry that is carried out by a worker whose clock is behind',
+    tape: [1, 229, 0, 1, 1, ...zeros(12), 212, ...zeros(7), 226],
+  },
+];

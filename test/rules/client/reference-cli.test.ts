@@ -1,0 +1,8 @@
+import { describe, expect, it } from 'vitest';
+import { cliReference } from '../../../client/cli/reference.js';
+
+describe('docs/reference-cli.md', () => {
+  it('is what the commands say about themselves (refresh it with `npx vitest run -u test/rules/client/reference-cli.test.ts`)', async () => {
+    await expect(cliReference()).toMatchFileSnapshot('../../../docs/reference-cli.md');
+  });
+});

@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type DevServer, type DevServerOptions, startDevServer } from '../../worker/dev-server.js';
+
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'offboil-dev-server-'));
+});
+afterEach(() => {
+  rmSync(parent, { recursive: true });
+});
+
+async function start(name: string, options: Partial<DevServerOptions> = {}): Promise<DevServer> {
+  const server = await startDevServer({
+    cliPath: process.env['TEMPORAL_CLI_PATH'] ?? '',
+    folder: join(parent, name),
+    ...options,
+  });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+async function answers(address: string): Promise<boolean> {
+  return Connection.connect({ address, connectTimeout: '1 second' }).then(
+    (connection) => connection.close().then(() => true),
+    () => false,
+  );
+}
+
+/** Something that listens on a port until the test ends. */
+async function takenPort(): Promise<number> {
+  const listener = createServer();
+  await new Promise<void>((listening) => listener.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => void listener.close());
+  const address = listener.address();
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+/** Makes the record of a server say that the process which started it is gone. */
+function orphan(name: string, server: DevServer, lasting = false): void {
+  const [record = ''] = readdirSync(join(parent, name)).filter((file) => file.endsWith('.json'));
+  const file = join(parent, name, record);
+  const started = JSON.stringify({ pid: 2 ** 22 + 1, started: '1' });
+  const text = spawnSync('cat', [file], { encoding: 'utf8' }).stdout;
+  expect(text).toContain(String(server.pid));
+  expect(text).toContain(`"lasting":${String(lasting)}`);
+  writeFileSync(file, text.replace(/"owner":\{[^}]*\}/, `"owner":${started}`));
+}
+
+describe('a Temporal server of ours', () => {
+  it('knows the search attributes of a run', async () => {
+    const { address } = await start('a');
+    const connection = await Connection.connect({ address });
+    onTestFinished(() => connection.close());
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    expect(Object.keys(customAttributes)).toEqual(
+      expect.arrayContaining(['OffboilPhase', 'OffboilRequestedBy', 'OffboilTicket']),
+    );
+  });
+
+  it('has a Web UI where one was asked for', async () => {
+    const { uiAddress } = await start('a', { uiPort: 0 });
+    expect((await fetch(uiAddress ?? 'none')).status).toBe(200);
+  });
+
+  it('leaves no process, port or file behind', async () => {
+    const server = await start('a');
+    await server.stop();
+    expect(await answers(server.address)).toBe(false);
+    expect(() => process.kill(server.pid, 0)).toThrow('ESRCH');
+    expect(existsSync(join(parent, 'a'))).toBe(false);
+  });
+
+  it('keeps its database when it is a lasting one', async () => {
+    const server = await start('a', { lasting: true });
+    await server.stop();
+    expect(readdirSync(join(parent, 'a'))).toContain('temporal.db');
+  });
+
+  it('runs beside a second one', async () => {
+    const [one, other] = await Promise.all([start('a'), start('b')]);
+    expect([await answers(one.address), await answers(other.address)]).toEqual([true, true]);
+  });
+
+  it('is refused a folder in which another one runs', async () => {
+    await start('a');
+    await expect(start('a')).rejects.toThrow(`already runs there, started by process ${process.pid}`);
+  });
+
+  it('that cannot get its port says so with the end of its log', async () => {
+    const port = await takenPort();
+    await expect(start('a', { port })).rejects.toThrow(/ended at once.*address already in use/s);
+  });
+
+  it('that cannot be started at all says from where', async () => {
+    await expect(start('a', { cliPath: '/nowhere/temporal' })).rejects.toThrow(
+      'could not be started from /nowhere/temporal',
+    );
+  });
+});
+
+describe('a Temporal server whose owner died', () => {
+  it('is ended by the next one that starts beside it', async () => {
+    const left = await start('left');
+    orphan('left', left);
+    await start('next');
+    expect(await answers(left.address)).toBe(false);
+    expect(existsSync(join(parent, 'left'))).toBe(false);
+  });
+
+  it('is left alone by others if it is a lasting one', async () => {
+    const left = await start('left', { lasting: true });
+    orphan('left', left, true);
+    await start('next');
+    expect(await answers(left.address)).toBe(true);
+  });
+
+  it('is ended by the next one in its own folder', async () => {
+    const left = await start('left', { lasting: true });
+    orphan('left', left, true);
+    const next = await start('left', { lasting: true });
+    expect([await answers(left.address), await answers(next.address)]).toEqual([false, true]);
+  });
+
+  it('is not confused with a process that has its id now', async () => {
+    mkdirSync(join(parent, 'left'));
+    const gone = { pid: process.pid, started: '1' };
+    writeFileSync(
+      join(parent, 'left', 'offboil-temporal.json'),
+      JSON.stringify({ owner: gone, server: gone, lasting: false }),
+    );
+    await start('next'); // and this process is still here to say so
+    expect(existsSync(join(parent, 'left'))).toBe(false);
+  });
+});
