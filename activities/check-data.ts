@@ -64,17 +64,25 @@ async function judgeCheck(
   signal: AbortSignal,
 ): Promise<Pick<CheckRow, 'verdict' | 'detail'>> {
   try {
-    const { rows, truncated } = await database().query(check.query, { timeoutMs: QUERY_MS, maxRows: MOST_ROWS }, signal);
+    const { rows, truncated } = await database().query(
+      check.query,
+      { timeoutMs: QUERY_MS, maxRows: MOST_ROWS },
+      signal,
+    );
     if ('rows' in check.expect) {
       const found = truncated ? `more than ${MOST_ROWS}` : String(rows.length);
       const isGreen = !truncated && rows.length === check.expect.rows;
       return { verdict: isGreen ? 'green' : 'red', detail: `${found} rows, expected ${check.expect.rows}` };
     }
     const value = rows[0]?.[0];
-    if (rows.length !== 1) return { verdict: 'inconclusive', detail: `${rows.length} rows, expected exactly one value` };
+    if (rows.length !== 1)
+      return { verdict: 'inconclusive', detail: `${rows.length} rows, expected exactly one value` };
     // PostgreSQL's bigint and numeric come as text: the written form is what is compared.
     const isGreen = String(value) === String(check.expect.value);
-    return { verdict: isGreen ? 'green' : 'red', detail: `value ${String(value)}, expected ${String(check.expect.value)}` };
+    return {
+      verdict: isGreen ? 'green' : 'red',
+      detail: `value ${String(value)}, expected ${String(check.expect.value)}`,
+    };
   } catch (error) {
     signal.throwIfAborted();
     return { verdict: 'inconclusive', detail: reasonOf(error).why };

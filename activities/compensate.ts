@@ -6,6 +6,7 @@ import type { RunFacts, TargetFacts } from '../domain/ports.js';
 import type { TargetKey } from '../domain/tasks.js';
 import { reasonOf, refOf } from './look-at-server.js';
 import type { ActivityDeps } from './deps.js';
+import type { TouchedKey } from './watch-servers.js';
 import type { ActivityContext } from './shard-deps.js';
 
 const AT_ONCE = 8;
@@ -24,23 +25,25 @@ export interface CompensateAnswer {
 }
 
 /**
- * Starts the compensations that are due: the target is proven ended, and a check of it that was not red before is red now.
+ * Starts the compensations that are due on the servers of one group: the target is proven ended, and a check of it that was not red before is red now.
  * Each is written down before it starts, so an interrupted one is never started twice: it is named instead.
  */
 export async function compensate(
   deps: ActivityDeps,
-  { runId }: { readonly runId: string },
+  { runId, group }: TouchedKey,
   { signal }: ActivityContext,
 ): Promise<CompensateAnswer> {
   const facts = await deps.ledger.closing.facts(runId, signal);
+  const servers = new Set(facts.run.plan?.linger[group]?.servers);
   const known = new Map(facts.compensations.map((row) => [keyOf(row), row]));
   const atOnce = pLimit(AT_ONCE);
   await Promise.all(
     facts.targets
-      .filter((one) => one.target.compensate !== null && turnedRed(facts, one))
+      .filter((one) => servers.has(one.target.server) && one.target.compensate !== null && turnedRed(facts, one))
       .map((one) => atOnce(() => compensateTarget(deps, facts, one, known.get(keyOf(one.target)), signal))),
   );
-  const rows = (await deps.ledger.closing.facts(runId, signal)).compensations;
+  const { compensations } = await deps.ledger.closing.facts(runId, signal);
+  const rows = compensations.filter(({ server }) => servers.has(server));
   const waiting = rows.filter(({ kind, state }) => kind === 'manual' && state === 'unanswered');
   return {
     done: rows.filter(({ state }) => state === 'done').length,
@@ -53,7 +56,9 @@ export async function compensate(
 /** A check that was red before is no damage of this stop (`requirements.md` S33). */
 function turnedRed(facts: RunFacts, { target }: TargetFacts): boolean {
   const key = keyOf(target);
-  return facts.checks.some(({ targets, before, after }) => targets.includes(key) && after === 'red' && before !== 'red');
+  return facts.checks.some(
+    ({ targets, before, after }) => targets.includes(key) && after === 'red' && before !== 'red',
+  );
 }
 
 async function compensateTarget(
@@ -79,7 +84,8 @@ async function compensateTarget(
   }
   const obstacle = whyNotRerun(facts, target, outcome);
   if (obstacle !== undefined) return record('notDone', obstacle);
-  if (known !== undefined) return record('failed', 'interrupted while it was starting: look at the server before starting it by hand');
+  if (known !== undefined)
+    return record('failed', 'interrupted while it was starting: look at the server before starting it by hand');
   await record('unanswered', 'is being started');
   try {
     const { estate, estateHash } = facts.run;
@@ -96,11 +102,18 @@ async function compensateTarget(
 }
 
 /** A rerun before the end is proven doubles rows; so does one beside another writer of the same table. */
-function whyNotRerun(facts: RunFacts, target: TargetFacts['target'], outcome: TargetFacts['outcome']): string | undefined {
+function whyNotRerun(
+  facts: RunFacts,
+  target: TargetFacts['target'],
+  outcome: TargetFacts['outcome'],
+): string | undefined {
   if (outcome === undefined || !OUTCOME_FACTS[outcome].proven) return 'not proven ended: a rerun could double rows';
-  const unproven = facts.targets.filter((one) => one.outcome === undefined || OUTCOME_FACTS[one.outcome].gate !== undefined);
+  const unproven = facts.targets.filter(
+    (one) => one.outcome === undefined || OUTCOME_FACTS[one.outcome].gate !== undefined,
+  );
   const writer = unproven.find(
-    (one) => one.target.name === target.name || (one.target.writes ?? []).some((table) => target.writes?.includes(table)),
+    (one) =>
+      one.target.name === target.name || (one.target.writes ?? []).some((table) => target.writes?.includes(table)),
   );
   return writer === undefined ? undefined : `${keyOf(writer.target)} writes the same table and is not proven ended`;
 }
@@ -116,8 +129,11 @@ async function parametersOf(
       const [, database, query] = SQL_PARAMETER.exec(value) ?? [];
       if (database === undefined || query === undefined) return [name, value];
       const entry = run.estate?.databases.find((one) => one.name === database);
-      if (entry === undefined || run.estateHash === undefined) throw new Error(`parameter ${name}: the estate has no database ${database}`);
-      const { rows } = await deps.estates.database(run.estateHash, entry).query(query, { timeoutMs: QUERY_MS, maxRows: 2 }, signal);
+      if (entry === undefined || run.estateHash === undefined)
+        throw new Error(`parameter ${name}: the estate has no database ${database}`);
+      const { rows } = await deps.estates
+        .database(run.estateHash, entry)
+        .query(query, { timeoutMs: QUERY_MS, maxRows: 2 }, signal);
       if (rows.length !== 1) throw new Error(`parameter ${name}: the query gave ${rows.length} rows, expected one`);
       return [name, String(rows[0]?.[0])];
     }),

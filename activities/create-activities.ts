@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
-import { certifyBystanders, watchServers } from './watch-servers.js';
+import { certifyBystanders, lookAfterwards, watchServers } from './watch-servers.js';
 import { checkData } from './check-data.js';
 import { closeRun } from './close-run.js';
 import { compensate } from './compensate.js';
@@ -58,6 +58,7 @@ export function createActivities(deps: ActivityDeps) {
     lingerShard: wrap(deps.shard, lingerShard),
     compensate: wrap(deps, compensate),
     watchServers: wrap(deps, watchServers),
+    lookAfterwards: wrap(deps, lookAfterwards),
     certifyBystanders: wrap(deps, certifyBystanders),
     closeRun: wrap(deps, closeRun),
     readPage: wrap(deps, readPage),

@@ -44,7 +44,10 @@ export async function prepareDiscovery(
   const policy = resolvePolicy(request.policy, estate);
   checkSelection(request, estate);
   const groups = await groupsOf(deps, runId, signal);
-  return { groups: groups.map(({ site, servers }) => ({ ...(site === undefined ? {} : { site }), servers: servers.length })), policy };
+  return {
+    groups: groups.map(({ site, servers }) => ({ ...(site === undefined ? {} : { site }), servers: servers.length })),
+    policy,
+  };
 }
 
 /** Lists the servers of one group, side by side, each at most three times, and writes what was seen. */
@@ -66,7 +69,11 @@ export async function surveyServers(
     ),
   );
   const read = seen.filter(({ tasks }) => tasks !== undefined);
-  return { read: read.length, unread: seen.length - read.length, tasks: read.reduce((sum, { tasks }) => sum + (tasks?.length ?? 0), 0) };
+  return {
+    read: read.length,
+    unread: seen.length - read.length,
+    tasks: read.reduce((sum, { tasks }) => sum + (tasks?.length ?? 0), 0),
+  };
 }
 
 /** One look at one server. Never throws for what the server did: that is what was observed. */
@@ -86,8 +93,11 @@ export async function observe(
     } catch (error) {
       signal.throwIfAborted();
       const { code, why } = reasonOf(error);
-      const isFinal = error instanceof OffboilError && ['AUTH_REFUSED', 'VERSION_UNKNOWN', 'SECRET_UNRESOLVED', 'REPLY_TOO_LARGE'].includes(error.code);
-      if (isFinal || tries >= LISTS_WITHOUT_ANSWER) return { server: server.name, askedAt, problem: { code, message: why } };
+      const isFinal =
+        error instanceof OffboilError &&
+        ['AUTH_REFUSED', 'VERSION_UNKNOWN', 'SECRET_UNRESOLVED', 'REPLY_TOO_LARGE'].includes(error.code);
+      if (isFinal || tries >= LISTS_WITHOUT_ANSWER)
+        return { server: server.name, askedAt, problem: { code, message: why } };
       await deps.clock.sleep(BETWEEN_LISTS_MS, signal);
     }
   }
@@ -105,7 +115,9 @@ async function groupsOf(deps: ActivityDeps, runId: string, signal: AbortSignal):
   if (estate === undefined || estateHash === undefined) {
     throw new OffboilError('RUN_UNKNOWN', `Run ${runId} has no estate yet; nothing was sent.`);
   }
-  const servers = needsAll(request, estate) ? estate.servers : estate.servers.filter(({ name }) => coversServer(request, name));
+  const servers = needsAll(request, estate)
+    ? estate.servers
+    : estate.servers.filter(({ name }) => coversServer(request, name));
   const sites = new Map<string | undefined, ServerEntry[]>();
   for (const server of servers) {
     const own = sites.get(server.site);
@@ -123,7 +135,10 @@ async function groupsOf(deps: ActivityDeps, runId: string, signal: AbortSignal):
 }
 
 /** Floors and shares count over the whole estate, and a rollback must know who else could own a session. */
-function needsAll(request: Parameters<typeof coversServer>[0] & { readonly policy: string; readonly mode: string }, estate: Estate): boolean {
+function needsAll(
+  request: Parameters<typeof coversServer>[0] & { readonly policy: string; readonly mode: string },
+  estate: Estate,
+): boolean {
   const policy = resolvePolicy(request.policy, estate);
   return policy.floors.length > 0 || policy.budget?.share !== undefined || request.mode !== 'graceful';
 }

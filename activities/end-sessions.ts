@@ -34,7 +34,10 @@ export async function endSessions(
         }
         if (!mayLeave()) return notes.length > 0 ? { kind: 'ended', note: notes.join(', ') } : unsent();
         const result = await database.endSession(session, signal);
-        if (result === 'refused') return rejected(`${match.database} refused to end session ${session.pid}: the account lacks pg_signal_backend`);
+        if (result === 'refused')
+          return rejected(
+            `${match.database} refused to end session ${session.pid}: the account lacks pg_signal_backend`,
+          );
         notes.push(`session ${session.pid} on ${match.database} ${result === 'ended' ? 'ended' : 'was gone'}`);
       }
     }

@@ -71,7 +71,8 @@ export async function judgeTarget(
   }
   const detail = await scene.engine.inspect(refOf(target), signal).catch((error: unknown) => reasonOf(error));
   signal.throwIfAborted();
-  if ('why' in detail) return { finding: 'unknown', task, what: `${word}; the detail could not be read: ${detail.why}` };
+  if ('why' in detail)
+    return { finding: 'unknown', task, what: `${word}; the detail could not be read: ${detail.why}` };
   const errors = detail.errors === undefined ? '' : `, ${detail.errors} errors`;
   return withEnd(
     { finding: closeDoubt(task, detail), task, what: `${word}, detail says "${detail.word}"${errors}` },

@@ -21,7 +21,13 @@ export async function notify(deps: ActivityDeps, notice: Notice, { signal }: Act
   if (estate === undefined || estateHash === undefined) return;
   const told = await Promise.all(
     estate.notifiers.map(async (entry) => {
-      const body = { schemaVersion: 1, type: `io.offboil.${notice.type}.v1`, runId: notice.runId, text: notice.text, ...(notice.waits === undefined ? {} : { waits: notice.waits }) };
+      const body = {
+        schemaVersion: 1,
+        type: `io.offboil.${notice.type}.v1`,
+        runId: notice.runId,
+        text: notice.text,
+        ...(notice.waits === undefined ? {} : { waits: notice.waits }),
+      };
       for (let tries = 1; ; tries += 1) {
         try {
           await deps.estates.notifier(estateHash, entry).send({ id: notice.id, type: body.type, body }, signal);

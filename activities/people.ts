@@ -30,6 +30,12 @@ export async function skipTargets(
   context: ActivityContext,
 ): Promise<{ readonly skipped: number; readonly tallies: readonly Tally[] }> {
   const { runId, why, targets } = input;
-  const skipped = await deps.ledger.closing.skipOpen(runId, targets ?? 'unrequested', why, deps.clock.now(), context.signal);
+  const skipped = await deps.ledger.closing.skipOpen(
+    runId,
+    targets ?? 'unrequested',
+    why,
+    deps.clock.now(),
+    context.signal,
+  );
   return { skipped, tallies: await readTallies(deps, { runId }, context) };
 }

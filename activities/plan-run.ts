@@ -67,11 +67,22 @@ export async function planRun(
     estate,
     policy,
     observations,
-    reserved: await ledger.plans.reservedByOthers(runId, observations.map(({ server }) => server), signal),
+    reserved: await ledger.plans.reservedByOthers(
+      runId,
+      observations.map(({ server }) => server),
+      signal,
+    ),
     now: clock.now(),
   });
-  const sites = new Map(estate.servers.flatMap(({ name, site }) => (site === undefined ? [] : [[name, site] as const])));
-  const frozen = await ledger.plans.freeze(runId, draft, { planHash: hashOf(draft.plan), policy, at: clock.now(), sites }, signal);
+  const sites = new Map(
+    estate.servers.flatMap(({ name, site }) => (site === undefined ? [] : [[name, site] as const])),
+  );
+  const frozen = await ledger.plans.freeze(
+    runId,
+    draft,
+    { planHash: hashOf(draft.plan), policy, at: clock.now(), sites },
+    signal,
+  );
   return briefOf(frozen, draft.notSeen);
 }
 
@@ -126,4 +137,3 @@ export async function readTallies(
   const { plan } = await deps.ledger.runs.read(runId, signal);
   return (plan?.waves ?? []).map(({ tally }) => tally);
 }
-

@@ -1,4 +1,10 @@
-import type { ListRunsAnswer, ListRunsInput, ReadInput, ReadPage, SurveyAnswer } from '../domain/contracts/documents.js';
+import type {
+  ListRunsAnswer,
+  ListRunsInput,
+  ReadInput,
+  ReadPage,
+  SurveyAnswer,
+} from '../domain/contracts/documents.js';
 import { hashOf, type ActivityDeps } from './deps.js';
 import { runUnknown } from './close-run.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -8,25 +14,44 @@ const PAGE_CHARACTERS = 400_000;
 const MOST_RUNS = 200;
 
 /** One page of a document's JSON text. */
-export async function readPage(deps: ActivityDeps, { runId, part, page }: ReadInput, { signal }: ActivityContext): Promise<ReadPage> {
+export async function readPage(
+  deps: ActivityDeps,
+  { runId, part, page }: ReadInput,
+  { signal }: ActivityContext,
+): Promise<ReadPage> {
   const document = await documentOf(deps, runId, part, signal);
   const text = JSON.stringify(document);
   const pages = Math.max(1, Math.ceil(text.length / PAGE_CHARACTERS));
   return { pages, digest: hashOf(text), text: text.slice(page * PAGE_CHARACTERS, (page + 1) * PAGE_CHARACTERS) };
 }
 
-async function documentOf(deps: ActivityDeps, runId: string, part: ReadInput['part'], signal: AbortSignal): Promise<unknown> {
+async function documentOf(
+  deps: ActivityDeps,
+  runId: string,
+  part: ReadInput['part'],
+  signal: AbortSignal,
+): Promise<unknown> {
   switch (part) {
     case 'report': {
       const { report } = await deps.ledger.runs.read(runId, signal);
-      if (report === undefined) throw runUnknown(`${runId} with a report: it is still open, or ended before it was planned`);
+      if (report === undefined)
+        throw runUnknown(`${runId} with a report: it is still open, or ended before it was planned`);
       return report;
     }
     case 'plan': {
       const draft = await deps.ledger.plans.read(runId, signal);
       if (draft === undefined) throw runUnknown(`${runId} with a plan`);
       const { plan, left, findings, notSeen, confirm, extras } = draft;
-      return { schemaVersion: 1, planHash: hashOf(plan), plan, left, findings, notSeen, confirm, extras: Object.fromEntries(extras) };
+      return {
+        schemaVersion: 1,
+        planHash: hashOf(plan),
+        plan,
+        left,
+        findings,
+        notSeen,
+        confirm,
+        extras: Object.fromEntries(extras),
+      };
     }
     case 'survey':
       return { schemaVersion: 1, servers: await deps.ledger.plans.observations(runId, 'discovery', signal) };
@@ -34,7 +59,11 @@ async function documentOf(deps: ActivityDeps, runId: string, part: ReadInput['pa
 }
 
 /** Runs, newest first. */
-export async function listRuns(deps: ActivityDeps, filter: ListRunsInput, { signal }: ActivityContext): Promise<ListRunsAnswer> {
+export async function listRuns(
+  deps: ActivityDeps,
+  filter: ListRunsInput,
+  { signal }: ActivityContext,
+): Promise<ListRunsAnswer> {
   return deps.ledger.runs.list(filter, MOST_RUNS, signal);
 }
 
@@ -52,7 +81,9 @@ export async function readSurvey(
     servers: seen.map(({ server, info, tasks, problem }) => ({
       server,
       ...(info === undefined ? {} : { product: info.product, version: info.version, dialect: info.dialect }),
-      ...(tasks === undefined ? {} : { tasks: tasks.length, active: tasks.filter(({ state }) => state === 'active').length }),
+      ...(tasks === undefined
+        ? {}
+        : { tasks: tasks.length, active: tasks.filter(({ state }) => state === 'active').length }),
       ...(problem === undefined ? {} : { problem }),
     })),
   };

@@ -9,7 +9,10 @@ import type { RunScene, Slots } from './shard-deps.js';
 const REMEMBERED = 50;
 
 /** What a run's frozen estate says, resolved on this worker; remembered per run. */
-export function createScenes(ledger: Ledger, estates: Estates): (runId: string, signal: AbortSignal) => Promise<RunScene> {
+export function createScenes(
+  ledger: Ledger,
+  estates: Estates,
+): (runId: string, signal: AbortSignal) => Promise<RunScene> {
   const scenes = new Map<string, RunScene>();
   return async (runId, signal) => {
     const known = scenes.get(runId);
@@ -24,13 +27,15 @@ export function createScenes(ledger: Ledger, estates: Estates): (runId: string, 
       policy: resolvePolicy(request.policy, estate),
       server(name) {
         const entry = servers.get(name);
-        if (entry === undefined) throw new OffboilError('ESTATE_INVALID', `The estate of run ${runId} has no server ${name}.`);
+        if (entry === undefined)
+          throw new OffboilError('ESTATE_INVALID', `The estate of run ${runId} has no server ${name}.`);
         const { perServer, timeout } = entry.limits;
         return { engine: estates.engine(estateHash, entry), perServer, timeoutMs: durationMs(timeout) };
       },
       database(name) {
         const entry = databases.get(name);
-        if (entry === undefined) throw new OffboilError('ESTATE_INVALID', `The estate of run ${runId} has no database ${name}.`);
+        if (entry === undefined)
+          throw new OffboilError('ESTATE_INVALID', `The estate of run ${runId} has no database ${name}.`);
         return estates.database(estateHash, entry);
       },
     };

@@ -28,7 +28,9 @@ export async function send(
   // Aborted: what has not left stays here; what has left is waited for, its answer is evidence.
   if (signal.aborted) return { reply: { kind: 'unsent', note: 'told to end before its turn' } };
   const snapshot = await takeSnapshot(deps, scene, server, target, signal);
-  const reply = await deps.slots.run(scene.policy.inFlight, () => leave(scene, server, lease, { target, rung }, signal));
+  const reply = await deps.slots.run(scene.policy.inFlight, () =>
+    leave(scene, server, lease, { target, rung }, signal),
+  );
   return snapshot === undefined ? { reply } : { reply, snapshot };
 }
 
@@ -66,10 +68,16 @@ async function step(
       const ended = await endSessions(scene, target, mayLeave, signal);
       if (ended.kind !== 'ended') return ended.reply;
       const reply = await server.engine.stop(refOf(target), { rung: 'stop', mayLeave }, signal);
-      return { kind: reply.kind === 'unsent' ? 'acknowledged' : reply.kind, note: [ended.note, reply.note].filter(Boolean).join('; ') };
+      return {
+        kind: reply.kind === 'unsent' ? 'acknowledged' : reply.kind,
+        note: [ended.note, reply.note].filter(Boolean).join('; '),
+      };
     }
     case 'kill':
-      return { kind: 'rejected', note: 'this engine has no kill: only its server process could be ended, with all its tasks' };
+      return {
+        kind: 'rejected',
+        note: 'this engine has no kill: only its server process could be ended, with all its tasks',
+      };
   }
 }
 

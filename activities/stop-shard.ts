@@ -75,7 +75,9 @@ class ServerStop {
     try {
       server = this.scene.server(this.server);
     } catch (error) {
-      await this.#record(targets.filter(untouched).map((target) => this.#evidence(target, reasonOf(error).why, 'failed')));
+      await this.#record(
+        targets.filter(untouched).map((target) => this.#evidence(target, reasonOf(error).why, 'failed')),
+      );
       return { end: 'all', sent: 0 };
     }
     const acts = targets.map((target) => ({ target, act: this.#act(target, server) }));
@@ -170,7 +172,8 @@ class ServerStop {
         if (!untouched(target)) return this.#replacedAfter(target, judged);
         return this.#evidence(target, `${what} under another identity than planned; not touched`, 'replaced');
       case 'waiting':
-        if (!untouched(target)) return this.#evidence(target, `${what} after our request; its end was not seen`, 'unconfirmed');
+        if (!untouched(target))
+          return this.#evidence(target, `${what} after our request; its end was not seen`, 'unconfirmed');
         return this.#evidence(target, `${what}: it waits, there is nothing to stop; not touched`, 'protected');
       case 'gone':
         return this.#evidence(target, `${what}; gone is not ended, it may run on unseen`, 'unconfirmed');
@@ -248,7 +251,10 @@ class ServerStop {
   }
 
   /** At most `perServer` requests at a time. */
-  async #window(granted: readonly Due[], server: ServerScene): Promise<{ due: Due; reply: Reply; snapshot?: Evidence }[]> {
+  async #window(
+    granted: readonly Due[],
+    server: ServerScene,
+  ): Promise<{ due: Due; reply: Reply; snapshot?: Evidence }[]> {
     const replies: { due: Due; reply: Reply; snapshot?: Evidence }[] = [];
     const queue = granted.values();
     const lane = async (): Promise<void> => {
@@ -283,7 +289,11 @@ class ServerStop {
   }
 
   #replacedAfter(target: ShardTarget, judged: Judged): Evidence {
-    return this.#evidence(target, `${judged.what} under another identity; the end of the planned task was not seen`, 'unconfirmed');
+    return this.#evidence(
+      target,
+      `${judged.what} under another identity; the end of the planned task was not seen`,
+      'unconfirmed',
+    );
   }
 
   #unreadable(target: ShardTarget, look: Extract<ServerLook, { kind: 'unreadable' }>): Evidence {

@@ -179,7 +179,13 @@ class ServerWatch {
   #act(target: ShardTarget): ReturnType<typeof nextAct> {
     const timeoutMs = this.scene.server(this.server).timeoutMs;
     const now = this.deps.clock.now();
-    const act = nextAct(target, { now, claim: this.claim, timeoutMs, leaseMs: LEASE_MS, climb: this.scene.policy.climb });
+    const act = nextAct(target, {
+      now,
+      claim: this.claim,
+      timeoutMs,
+      leaseMs: LEASE_MS,
+      climb: this.scene.policy.climb,
+    });
     if (!this.watch.last || act.kind === 'wait' || act.kind === 'none') return act;
     const deadline = deadlineOf(target) ?? now;
     return now < deadline ? { kind: 'wait', until: deadline } : { kind: 'none' };
@@ -210,7 +216,10 @@ class ServerWatch {
       return [];
     }
     const act = this.#act(target);
-    if (act.kind === 'none') {
+    // A doubt that no list can settle (its target is gone or another's) ends with its time.
+    const isPast =
+      act.kind === 'check' && act.at <= now && judged.finding !== 'active' && now >= (deadlineOf(target) ?? now);
+    if (act.kind === 'none' || isPast) {
       this.#pending.delete(target);
       if (canClimb(target)) this.watch.climbable.add(target);
       return target.outcome === undefined ? [this.#unconfirmed(target, this.#stillThere(judged))] : [];
@@ -234,7 +243,8 @@ class ServerWatch {
   async #snapshotAtHalf(target: ShardTarget, server: ServerScene, now: number): Promise<Evidence[]> {
     const deadline = deadlineOf(target);
     const isHalf = deadline !== undefined && now >= deadline - target.within / 2;
-    if (this.scene.policy.snapshot !== 'failed' || target.hasSnapshot || !isHalf || this.#snapshots.has(target)) return [];
+    if (this.scene.policy.snapshot !== 'failed' || target.hasSnapshot || !isHalf || this.#snapshots.has(target))
+      return [];
     this.#snapshots.add(target);
     return [await snapshotOf(this.deps, server, target, this.watch.signal, 'at half of its time')];
   }

@@ -1,7 +1,7 @@
 import { keyOf } from '../domain/contracts/plan.js';
 import { findCameBack } from '../domain/reporting/came-back.js';
 import { judgeBystanders } from '../domain/reporting/bystanders.js';
-import type { ServerObservation } from '../domain/ports.js';
+import type { RunFacts, ServerObservation } from '../domain/ports.js';
 import { observe } from './discover.js';
 import type { ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -10,46 +10,59 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 const BACK_OFF = 1.5;
 
+/** Servers with targets, all of one site: group n of the frozen plan's `linger`. */
+export interface TouchedKey {
+  readonly runId: string;
+  readonly group: number;
+}
+
 /**
  * Until `untilMs` the servers are listed again and again, and in any case once: what came back under a target's name is named,
  * never stopped.
  */
 export async function watchServers(
   deps: ActivityDeps,
-  { runId, untilMs }: { readonly runId: string; readonly untilMs: number },
+  { runId, group, untilMs }: TouchedKey & { readonly untilMs: number },
   { signal }: ActivityContext,
 ): Promise<{ readonly cameBack: number }> {
+  const facts = await deps.ledger.closing.facts(runId, signal);
   const before = await deps.ledger.plans.observations(runId, 'discovery', signal);
+  const startedByUs = new Set(
+    facts.compensations.flatMap(({ server, started }) => (started === undefined ? [] : [`${server}/${started}`])),
+  );
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * BACK_OFF, LONGEST_WAIT_MS)) {
     const left = untilMs - deps.clock.now();
     await deps.clock.sleep(Math.max(0, Math.min(wait, left)), signal);
-    const cameBack = await lookOnce(deps, runId, before, signal);
-    if (deps.clock.now() >= untilMs) return { cameBack };
+    const after = await observeTouched(deps, facts, group, 'watch', signal);
+    const rows = findCameBack({ facts, before, after, startedByUs });
+    await deps.ledger.closing.recordCameBack(runId, rows, signal);
+    if (deps.clock.now() >= untilMs) return { cameBack: rows.length };
   }
 }
 
-async function lookOnce(
+/** The last look at the touched servers of one group, which the bystander certificate compares with discovery's. */
+export async function lookAfterwards(
   deps: ActivityDeps,
-  runId: string,
-  before: readonly ServerObservation[],
-  signal: AbortSignal,
-): Promise<number> {
-  const facts = await deps.ledger.closing.facts(runId, signal);
-  const seen = await observeTouched(deps, runId, signal);
-  const startedByUs = facts.compensations.flatMap(({ server, started }) => (started === undefined ? [] : [`${server}/${started}`]));
-  const rows = findCameBack({ facts, before, after: seen, startedByUs: new Set(startedByUs) });
-  await deps.ledger.closing.recordCameBack(runId, rows, signal);
-  return rows.length;
+  { runId, group }: TouchedKey,
+  { signal }: ActivityContext,
+): Promise<void> {
+  await observeTouched(deps, await deps.ledger.closing.facts(runId, signal), group, 'after', signal);
 }
 
-/** One look at each server that had a target. */
-async function observeTouched(deps: ActivityDeps, runId: string, signal: AbortSignal): Promise<ServerObservation[]> {
-  const { run, targets } = await deps.ledger.closing.facts(runId, signal);
-  const { estate, estateHash } = run;
+async function observeTouched(
+  deps: ActivityDeps,
+  { run }: RunFacts,
+  group: number,
+  phase: 'after' | 'watch',
+  signal: AbortSignal,
+): Promise<ServerObservation[]> {
+  const { estate, estateHash, plan } = run;
   if (estate === undefined || estateHash === undefined) return [];
-  const touched = new Set(targets.map(({ target }) => target.server));
+  const touched = new Set(plan?.linger[group]?.servers);
   const servers = estate.servers.filter(({ name }) => touched.has(name));
-  return Promise.all(servers.map((server) => observe(deps, estateHash, server, signal)));
+  const seen = await Promise.all(servers.map((server) => observe(deps, estateHash, server, signal)));
+  for (const one of seen) await deps.ledger.plans.observe(run.runId, phase, one, signal);
+  return seen;
 }
 
 /** The bystander certificate: every non-target on the touched servers, before and after. */
@@ -59,13 +72,11 @@ export async function certifyBystanders(
   { signal }: ActivityContext,
 ): Promise<void> {
   const { targets } = await deps.ledger.closing.facts(runId, signal);
+  const touched = new Set(targets.map(({ target }) => target.server));
   const before = await deps.ledger.plans.observations(runId, 'discovery', signal);
-  const after = await observeTouched(deps, runId, signal);
-  for (const seen of after) await deps.ledger.plans.observe(runId, 'after', seen, signal);
-  const touched = new Set(after.map(({ server }) => server));
   const verdicts = judgeBystanders({
     before: before.filter(({ server }) => touched.has(server)),
-    after,
+    after: await deps.ledger.plans.observations(runId, 'after', signal),
     targets: new Set(targets.map(({ target }) => keyOf(target))),
   });
   await deps.ledger.closing.recordBystanders(runId, verdicts, signal);

@@ -52,7 +52,12 @@ export function demoEstate(servers: readonly ServerAddress[], warehouse: string)
       { match: { name: 'crm_*' }, group: 'crm', priority: 'low', owner: 'crm-team', sources: ['erp-oracle'] },
     ],
     policies: {
-      demo: { extends: 'contain', verify: { within: '2s', every: '250ms', linger: '5s' }, watchAfter: '3s', snapshot: 'failed' },
+      demo: {
+        extends: 'contain',
+        verify: { within: '2s', every: '250ms', linger: '5s' },
+        watchAfter: '3s',
+        snapshot: 'failed',
+      },
     },
   });
 }

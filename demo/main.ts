@@ -77,7 +77,11 @@ async function main(): Promise<number> {
     const wrong = differences(report);
     for (const one of wrong) tell(`NOT AS FORETOLD: ${one}`);
     tell(`report as a page: ${html}`);
-    tell(wrong.length === 0 ? 'The run ended as its scenario foretells.' : 'The run did not end as its scenario foretells.');
+    tell(
+      wrong.length === 0
+        ? 'The run ended as its scenario foretells.'
+        : 'The run did not end as its scenario foretells.',
+    );
     if (options.keep) await keepUp(house.temporalAddress, house.estateFile, stopped.signal);
     return wrong.length === 0 ? 0 : 1;
   } catch (error) {

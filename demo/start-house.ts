@@ -16,7 +16,7 @@ export interface HouseOptions {
   readonly cliPath: string;
   readonly webUi: boolean;
   /** Writes the estate once the addresses are known. @returns the file's path */
-  writeEstate(folder: string, urls: { readonly warehouse: string }): Promise<string>;
+  readonly writeEstate: (folder: string, urls: { readonly warehouse: string }) => Promise<string>;
 }
 
 /** Ledger, warehouse, Temporal and a worker of their own, with nothing to set up and nothing left behind. */
@@ -39,7 +39,9 @@ export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOp
     const folder = await mkdtemp(join(below, 'house-'));
     closing.unshift(() => rm(folder, { recursive: true, force: true }));
     const [postgres, temporal] = await Promise.all([
-      startPostgres({ folder: join(folder, 'ledger') }).then((server) => (closing.unshift(() => server.stop()), server)),
+      startPostgres({ folder: join(folder, 'ledger') }).then(
+        (server) => (closing.unshift(() => server.stop()), server),
+      ),
       startDevServer({ cliPath, folder: join(folder, 'temporal'), ...(webUi ? { uiPort: 0 } : {}) }).then(
         (server) => (closing.unshift(() => server.stop()), server),
       ),
@@ -52,7 +54,13 @@ export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOp
     Runtime.install({ shutdownSignals: [], logger: { ...quiet } });
     const native = await NativeConnection.connect({ address: temporal.address });
     closing.unshift(() => native.close());
-    const settings = { estateFile, ledgerUrl: postgres.url, env: process.env, connection: native, namespace: 'default' };
+    const settings = {
+      estateFile,
+      ledgerUrl: postgres.url,
+      env: process.env,
+      connection: native,
+      namespace: 'default',
+    };
     const house = await compose(settings);
     closing.unshift(() => house.close());
     const worker = await createWorker({ connection: native, namespace: 'default', house });

@@ -18,7 +18,9 @@ export type Outcome = (typeof OUTCOMES)[number];
  * `final` is never replaced by later evidence; the others stand until a retry or a late proof says otherwise.
  * `proven` means: the task has ended, and an observation shows it.
  */
-export const OUTCOME_FACTS: Readonly<Record<Outcome, { final: boolean; proven: boolean; gate?: 'failed' | 'unconfirmed' }>> = {
+export const OUTCOME_FACTS: Readonly<
+  Record<Outcome, { final: boolean; proven: boolean; gate?: 'failed' | 'unconfirmed' }>
+> = {
   stopped: { final: true, proven: true },
   stoppedByForce: { final: true, proven: true },
   alreadyEnded: { final: true, proven: true },
@@ -67,7 +69,10 @@ export function addTallies(tallies: readonly Tally[]): Tally {
 
 /** Targets proven ended. */
 export function provenOf(outcomes: OutcomeCounts): number {
-  return OUTCOMES.filter((outcome) => OUTCOME_FACTS[outcome].proven).reduce((sum, outcome) => sum + (outcomes[outcome] ?? 0), 0);
+  return OUTCOMES.filter((outcome) => OUTCOME_FACTS[outcome].proven).reduce(
+    (sum, outcome) => sum + (outcomes[outcome] ?? 0),
+    0,
+  );
 }
 
 /** Targets that a gate counts as failed: failed, refused, unreachable. */

@@ -34,7 +34,13 @@ async function main(): Promise<number> {
     console.error(USAGE);
     return 1;
   }
-  const report = await proof.run({ seed, quick: values.quick, progress: (text) => void console.error(`${name}: ${text}`) });
+  const report = await proof.run({
+    seed,
+    quick: values.quick,
+    progress: (text) => {
+      console.error(`${name}: ${text}`);
+    },
+  });
   if (values.json) console.log(JSON.stringify(report));
   else {
     console.log(`${report.name}, seed ${report.seed}: ${report.held} of ${report.tried} held`);

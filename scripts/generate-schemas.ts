@@ -12,7 +12,9 @@ const PUBLISHED = [
   ['estate', estateSchema, 'input', 'Everything Offboil may see or touch; the file offboil.yaml.'],
   ['result', runResultSchema, 'output', 'The result of a run.'],
   ['report', reportSchema, 'output', 'The report of a run.'],
-  ...Object.entries(messageSchemas).map(([name, schema]) => [`message-${name}`, schema, 'input', `The message ${name}.`] as const),
+  ...Object.entries(messageSchemas).map(
+    ([name, schema]) => [`message-${name}`, schema, 'input', `The message ${name}.`] as const,
+  ),
 ] as const satisfies readonly (readonly [string, z.ZodType, 'input' | 'output', string])[];
 
 const FOLDER = new URL('../schema/', import.meta.url);

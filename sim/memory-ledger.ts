@@ -15,7 +15,10 @@ import type {
 import type { Rung, TargetKey } from '../domain/tasks.js';
 
 /** What a run's plan says about one target, as the ledger holds it after the confirm. */
-export interface LedgerTarget extends Omit<ShardTarget, 'attempts' | 'outcome' | 'outcomeAt' | 'again' | 'endingSince'> {
+export interface LedgerTarget extends Omit<
+  ShardTarget,
+  'attempts' | 'outcome' | 'outcomeAt' | 'again' | 'endingSince'
+> {
   readonly wave: number;
   readonly shard: number;
 }
@@ -41,6 +44,8 @@ interface Row {
   readonly attempts: (Attempt & { reply?: Attempt['reply']; repliedAt?: number })[];
   outcome?: Outcome;
   outcomeAt?: number;
+  /** Attempts that stood when the outcome was recorded. */
+  outcomeAfter?: number;
   late: boolean;
   /** A person's retry, with the number of attempts there were then. */
   again?: { readonly at: number; readonly after: number };
@@ -81,7 +86,8 @@ export class MemoryLedger implements SimLedger {
       tally: (key) => promised(() => this.#tally(key)),
     };
     this.control = {
-      look: (keys) => promised(() => keys.map((key) => ({ control: this.#state, epoch: this.#epochs.get(shardOf(key)) ?? 0 }))),
+      look: (keys) =>
+        promised(() => keys.map((key) => ({ control: this.#state, epoch: this.#epochs.get(shardOf(key)) ?? 0 }))),
       command: (_runId, state) =>
         promised(() => {
           if (this.#state !== 'braked') this.#state = state;
@@ -97,7 +103,8 @@ export class MemoryLedger implements SimLedger {
 
   retry(_runId: string, at: number): Promise<void> {
     for (const row of this.#rows.values()) {
-      if (row.outcome !== undefined && !OUTCOME_FACTS[row.outcome].final) row.again = { at, after: row.attempts.length };
+      if (row.outcome !== undefined && !OUTCOME_FACTS[row.outcome].final)
+        row.again = { at, after: row.attempts.length };
     }
     return Promise.resolve();
   }
@@ -125,8 +132,7 @@ export class MemoryLedger implements SimLedger {
         ...target,
         attempts: row.attempts.map((attempt) => ({ ...attempt })),
         hasSnapshot: row.hasSnapshot,
-        ...(row.outcome === undefined ? {} : { outcome: row.outcome }),
-        ...(row.outcomeAt === undefined ? {} : { outcomeAt: row.outcomeAt }),
+        ...standing(row),
         ...askedAgain(row),
         ...(row.endingSince === undefined ? {} : { endingSince: row.endingSince }),
       }));
@@ -163,7 +169,9 @@ export class MemoryLedger implements SimLedger {
   #breaksFloor(row: Row): boolean {
     const floor = this.#floors.find(({ group }) => group === row.target.group);
     if (floor === undefined || row.attempts.length > 0) return false;
-    const requested = [...this.#rows.values()].filter(({ target, attempts }) => target.group === floor.group && attempts.length > 0);
+    const requested = [...this.#rows.values()].filter(
+      ({ target, attempts }) => target.group === floor.group && attempts.length > 0,
+    );
     return floor.seenActive - requested.length - 1 < floor.keep;
   }
 
@@ -182,6 +190,7 @@ export class MemoryLedger implements SimLedger {
     if (evidence.outcome === undefined || isFinal(row)) return;
     row.outcome = evidence.outcome;
     row.outcomeAt = evidence.at;
+    row.outcomeAfter = row.attempts.length;
     row.late = evidence.late ?? false;
     delete row.again; // answered: a retry counts only while it is newer than the outcome
   }
@@ -213,6 +222,17 @@ function isFinal({ outcome }: Row): boolean {
   return outcome !== undefined && OUTCOME_FACTS[outcome].final;
 }
 
+/** The outcome, unless a request that left after it has opened the target again. */
+function standing({
+  outcome,
+  outcomeAt,
+  outcomeAfter = 0,
+  attempts,
+}: Omit<Row, 'target'>): Pick<ShardTarget, 'outcome' | 'outcomeAt'> {
+  if (outcome === undefined || outcomeAt === undefined) return {};
+  return attempts.slice(outcomeAfter).some(({ reply }) => reply !== 'unsent') ? {} : { outcome, outcomeAt };
+}
+
 /** A retry that neither a newer outcome nor a newer attempt that may have left has answered; by order, clocks differ. */
 function askedAgain({ again, attempts }: Pick<Row, 'again' | 'attempts'>): Pick<ShardTarget, 'again'> {
   if (again === undefined || attempts.slice(again.after).some(({ reply }) => reply !== 'unsent')) return {};
@@ -230,9 +250,7 @@ function shardOf({ runId, wave, shard }: ShardKey): string {
 
 /** The effect at once, its result or error as a promise. */
 function promised<T>(effect: () => T): Promise<T> {
-  try {
-    return Promise.resolve(effect());
-  } catch (error) {
-    return Promise.reject(error as Error); // thrown by the guard above: an OffboilError
-  }
+  return new Promise((resolve) => {
+    resolve(effect()); // what it throws rejects the promise
+  });
 }

@@ -113,7 +113,8 @@ export class Oracles {
       this.#violate('request without an intent', what);
     }
     if (this.#held !== undefined && now > this.#held.answeredAt) {
-      const kind = this.#held.by === 'brake' ? 'request after the brake was answered' : 'request after the pause was answered';
+      const kind =
+        this.#held.by === 'brake' ? 'request after the brake was answered' : 'request after the pause was answered';
       this.#violate(kind, `${what}, ${now - this.#held.answeredAt} ms after the answer`);
     }
     this.#checkClaim(knowledge, what);
@@ -128,7 +129,10 @@ export class Oracles {
     if (claim === undefined) return;
     const newer = this.#claims.get(shardName(claim))?.find(({ epoch }) => epoch > claim.epoch);
     if (newer !== undefined && this.#scheduler.now > newer.at + LEASE_MS) {
-      this.#violate('request after a take-over', `${what}, ${this.#scheduler.now - newer.at} ms after epoch ${newer.epoch} was claimed`);
+      this.#violate(
+        'request after a take-over',
+        `${what}, ${this.#scheduler.now - newer.at} ms after epoch ${newer.epoch} was claimed`,
+      );
     }
   }
 
@@ -143,8 +147,15 @@ export class Oracles {
     }
     const shown = list.tasks.get(ref.id);
     if (shown?.name !== target.name || (target.startedAt !== undefined && shown.startedAt !== target.startedAt)) {
-      this.#violate('wrong identity', `${what}, though its last list shows ${shown === undefined ? 'no such task' : shown.name}`);
-    } else if (shown.state === 'waiting' || shown.state === 'unknown' || (shown.state === 'ended' && shown.closesBy === 'list')) {
+      this.#violate(
+        'wrong identity',
+        `${what}, though its last list shows ${shown === undefined ? 'no such task' : shown.name}`,
+      );
+    } else if (
+      shown.state === 'waiting' ||
+      shown.state === 'unknown' ||
+      (shown.state === 'ended' && shown.closesBy === 'list')
+    ) {
       this.#violate('request on a list that forbids it', `${what}, though its last list shows it ${shown.state}`);
     }
   }
@@ -162,12 +173,13 @@ export class Oracles {
     if (last === undefined || last.at < this.#askedAgainAt) return; // a person's own wish is never needless
     const server = this.#scenario.world.servers.get(task.ref.server);
     const listed = server?.listed.get(task.ref.id);
-    const isBlurred = server !== undefined && listed !== undefined && listed !== task && !couldTell(server, task.ref, listed);
+    const isBlurred =
+      server !== undefined && listed !== undefined && listed !== task && !couldTell(server, task.ref, listed);
     if (task.reached.size === 0 || isBlurred) return;
     // A stop shows at once. A safe stop leaves the word as it is until all rows are through, so only an end that the list
     // could show makes another request needless; the same holds for a rung above the first.
     const madeAt = knowledge.lists.get(task.ref.server)?.madeAt ?? Number.NEGATIVE_INFINITY;
-    if ((rung === 'stop' && task.reached.has('stop')) || task.endedAt <= madeAt) {
+    if ((rung === 'stop' && task.reached.has('stop')) || task.endedAt < madeAt) {
       this.#violate('needless repeat', `${what} again, though ${[...task.reached.keys()].join(' and ')} took effect`);
     }
   }
@@ -176,7 +188,8 @@ export class Oracles {
     for (const { group, keep, seenActive } of this.#scenario.floors) {
       const members = this.#scenario.targets.filter((target) => target.group === group);
       const touched = members.filter((target) => (this.#targets.get(keyOf(target))?.left.length ?? 0) > 0).length;
-      if (touched > 0 && seenActive - touched < keep) this.#violate('floor broken', `${what}: ${seenActive - touched} of ${group} left`);
+      if (touched > 0 && seenActive - touched < keep)
+        this.#violate('floor broken', `${what}: ${seenActive - touched} of ${group} left`);
     }
   }
 
@@ -185,7 +198,8 @@ export class Oracles {
     const key = `${process} ${server}`;
     const count = (this.#inFlight.get(key) ?? 0) + change;
     this.#inFlight.set(key, count);
-    if (count > perServer * this.#scenario.shards.length) this.#violate('too many requests at once', `${count} from ${key}`);
+    if (count > perServer * this.#scenario.shards.length)
+      this.#violate('too many requests at once', `${count} from ${key}`);
   }
 
   /** A request arrived and found a task under its id and name. */
@@ -208,11 +222,20 @@ export class Oracles {
       if (outcome === undefined || record === undefined || task === undefined) continue;
       if (record.final !== undefined) {
         if (record.final !== outcome) {
-          this.#violate('two final outcomes', `${keyOf(target)} is ${record.final}, then ${outcome} by ${knowledge.name}: ${what}`);
+          this.#violate(
+            'two final outcomes',
+            `${keyOf(target)} is ${record.final}, then ${outcome} by ${knowledge.name}: ${what}`,
+          );
         }
         continue;
       }
-      this.#judge(knowledge, record, task, outcome, `${keyOf(target)} is called ${outcome} by ${knowledge.name}: ${what}`);
+      this.#judge(
+        knowledge,
+        record,
+        task,
+        outcome,
+        `${keyOf(target)} is called ${outcome} by ${knowledge.name}: ${what}`,
+      );
       record.outcome = outcome;
       if (OUTCOME_FACTS[outcome].final) record.final = outcome;
     }
@@ -222,7 +245,8 @@ export class Oracles {
     for (const [key, record] of this.#targets) {
       if (record.final !== undefined) continue;
       if (record.left.length === 0) record.outcome = record.final = 'skipped';
-      else if (record.outcome === undefined) this.#violate('no outcome', `${key} was requested and has none when the run ends`);
+      else if (record.outcome === undefined)
+        this.#violate('no outcome', `${key} was requested and has none when the run ends`);
     }
   }
 
@@ -263,7 +287,8 @@ export class Oracles {
     }
     const server = this.#scenario.world.servers.get(task.ref.server);
     const listed = server?.listed.get(task.ref.id);
-    const blurred = server !== undefined && listed !== undefined && listed !== task && !couldTell(server, task.ref, listed);
+    const blurred =
+      server !== undefined && listed !== undefined && listed !== task && !couldTell(server, task.ref, listed);
     if (!task.shownEnded && !blurred) this.#violate('false proof', `${what}, but nothing that was read showed its end`);
   }
 

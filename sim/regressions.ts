@@ -37,12 +37,20 @@ export const REGRESSIONS: readonly Regression[] = [
   },
   {
     // An age below zero passed for young.
-    name: "a clock that jumps back behind discovery's list",
-    tape: [1, 145, 0, 241, ...zeros(6), 2],
+    name: "a worker whose clock is behind discovery's list",
+    tape: [4, 0, 16, 0, 2, ...zeros(12), 2, 0, 0, 167, 0, 0, 122, ...zeros(12), 4],
   },
   {
     // The retry's time was compared with the intent's, of another clock: asked three times.
     name: 'a retry that is carried out by a worker whose clock is behind',
     tape: [1, 229, 0, 1, 1, ...zeros(12), 212, ...zeros(7), 226],
+  },
+  {
+    // A doubt had no deadline of its own, so its verification listed until the end of time.
+    name: 'a cancel before a doubt is settled whose target is another task by now',
+    tape: [
+      ...[4, 0, 64, 0, 111, 59, 0, 0, 52, 0, 2, ...zeros(9), 223, 0, 0, 0, 2, 0, 68, 0, 1],
+      ...[...zeros(12), 246, 0, 0, 0, 0, 223, 0, 0, 0, 198],
+    ],
   },
 ];

@@ -60,6 +60,7 @@ class Story {
   readonly #shards: ShardRun[];
   #faults: readonly Fault[];
   #isBraked = false;
+  #isOver = false;
   #resumed: Promise<void> = Promise.resolve();
 
   constructor(
@@ -80,15 +81,14 @@ class Story {
 
   async tell(): Promise<void> {
     const { scheduler, oracles } = this.stage;
-    let isOver = false;
     const all = Promise.all(this.#shards.map((shard) => shard.run())).then(
       async () => {
         await scheduler.perform(1, () => this.#skipOpen());
-        isOver = true;
+        this.#isOver = true;
       },
       (error: unknown) => {
         oracles.report('own error', error instanceof Error ? (error.stack ?? error.message) : String(error));
-        isOver = true;
+        this.#isOver = true;
       },
     );
     do {
@@ -98,7 +98,7 @@ class Story {
         return;
       }
     } while (await scheduler.step());
-    if (!isOver) oracles.report('no end', 'nothing is left to happen, and the run is not over');
+    if (!this.#isOver) oracles.report('no end', 'nothing is left to happen, and the run is not over');
     else await all;
     oracles.finished();
   }
@@ -106,7 +106,11 @@ class Story {
   /** @returns whether anything may have followed */
   async #befall(): Promise<boolean> {
     const before = this.#faults.length;
-    for (let fault = this.#faults[0]; fault !== undefined && fault.atStep <= this.stage.scheduler.steps; fault = this.#faults[0]) {
+    for (
+      let fault = this.#faults[0];
+      fault !== undefined && fault.atStep <= this.stage.scheduler.steps;
+      fault = this.#faults[0]
+    ) {
       this.#faults = this.#faults.slice(1);
       if (fault.kind === 'brake' || fault.kind === 'cancel') await this.#brake(fault.kind);
       else if (fault.kind === 'pause') await this.#pause(fault.size);
@@ -153,7 +157,9 @@ class Story {
     if (this.#isBraked || this.#shards.every(({ isDone }) => isDone)) return;
     this.#isBraked = true;
     await this.#command('braked');
-    if (kind === 'cancel') for (const shard of this.#shards) shard.cancel();
+    if (kind !== 'cancel') return;
+    countFault(this.stage, kind);
+    for (const shard of this.#shards) shard.cancel();
   }
 
   async #pause(size: number): Promise<void> {
@@ -190,7 +196,8 @@ function describe({ world, targets, faults, policy, floors }: Scenario): string[
   });
   const rungs = targets[0]?.rungs.join(', ') ?? '';
   lines.push(`rungs ${rungs}; climb ${policy.climb}; snapshot ${policy.snapshot}; floors ${floors.length}`);
-  if (faults.length > 0) lines.push(`faults: ${faults.map(({ kind, atStep, size }) => `${kind} at step ${atStep} (${size})`).join(', ')}`);
+  if (faults.length > 0)
+    lines.push(`faults: ${faults.map(({ kind, atStep, size }) => `${kind} at step ${atStep} (${size})`).join(', ')}`);
   return lines;
 }
 
@@ -211,10 +218,7 @@ export interface ManyPlan {
 }
 
 /** Tells many stories from one seed and stops early when enough of them went wrong. */
-export async function simulateMany(
-  plan: ManyPlan,
-  options: SimOptions = {},
-): Promise<ManyResult> {
+export async function simulateMany(plan: ManyPlan, options: SimOptions = {}): Promise<ManyResult> {
   const begin = performance.now();
   const failures: { run: number; result: SimResult }[] = [];
   const faults: Record<string, number> = {};

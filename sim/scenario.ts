@@ -71,7 +71,11 @@ export function drawScenario(tape: Tape, scheduler: Scheduler): Scenario {
 
 function drawFaults(tape: Tape): Fault[] {
   const count = tape.oneOf([0, 1, 1, 2, 3]);
-  const faults = Array.from({ length: count }, () => ({ kind: tape.oneOf(FAULT_KINDS), atStep: tape.byte(), size: tape.byte() }));
+  const faults = Array.from({ length: count }, () => ({
+    kind: tape.oneOf(FAULT_KINDS),
+    atStep: tape.byte(),
+    size: tape.byte(),
+  }));
   return faults.sort((a, b) => a.atStep - b.atStep);
 }
 

@@ -102,7 +102,7 @@ function readyAt(entry: Parked): number {
 
 /** Resolves when no microtask is left to run. */
 export async function drained(): Promise<void> {
-  await undefined; // from here on this code is itself a microtask, so that the tick below comes after all of them
+  await Promise.resolve(); // from here on this code is itself a microtask, so that the tick below comes after all of them
   await new Promise<void>((resolve) => {
     process.nextTick(resolve);
   });

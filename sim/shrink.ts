@@ -16,7 +16,7 @@ export async function shrink(
     best = candidate;
     return true;
   };
-  for (let before: readonly number[] = []; before !== best && tries < budget; ) {
+  for (let before: readonly number[] = []; before !== best && tries < budget;) {
     before = best;
     for (let size = Math.ceil(best.length / 2); size >= 1; size = Math.floor(size / 2)) {
       for (let at = 0; at < best.length; at += size) {

@@ -1,13 +1,21 @@
 import { Lease } from '../activities/lease.js';
-import type { ActivityContext, RunScene, ServerScene, ShardDeps, StopAnswer, VerifyAnswer } from '../activities/shard-deps.js';
+import type {
+  ActivityContext,
+  RunScene,
+  ServerScene,
+  ShardDeps,
+  StopAnswer,
+  VerifyAnswer,
+} from '../activities/shard-deps.js';
 import { lingerShard, verifyShard } from '../activities/verify-shard.js';
 import { stopShard } from '../activities/stop-shard.js';
 import { OffboilError } from '../domain/errors.js';
 import { OUTCOME_FACTS, OUTCOMES } from '../domain/outcomes.js';
 import type { Clock, ControlLedger, Engine, ShardKey, ShardLedger } from '../domain/ports.js';
+import { SimEngine } from './engine.js';
 import type { SimLedger } from './memory-ledger.js';
 import type { Knowledge } from './oracles.js';
-import { clockOf, controlOf, type Process, shardLedgerOf, SimEngine, type Stage } from './ports.js';
+import { clockOf, controlOf, type Process, shardLedgerOf, type Stage } from './ports.js';
 import { RUN_ID, type Scenario } from './scenario.js';
 
 /** The activities under test; the production code, unless a test plants a bug. */
@@ -205,8 +213,12 @@ export class ShardRun {
 
   #failed(attempt: Attempt, error: unknown, start: () => void, giveUp: () => void): void {
     const isOurs = error instanceof OffboilError || attempt.abort.signal.aborted;
-    if (!isOurs) this.stage.oracles.report('own error', error instanceof Error ? (error.stack ?? error.message) : String(error));
-    this.stage.log(() => `${attempt.worker.process.name}: the attempt fails, ${error instanceof OffboilError ? error.code : String(error)}`);
+    if (!isOurs)
+      this.stage.oracles.report('own error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    this.stage.log(
+      () =>
+        `${attempt.worker.process.name}: the attempt fails, ${error instanceof OffboilError ? error.code : String(error)}`,
+    );
     if (!attempt.isCurrent) return;
     if (this.#isCancelled && attempt.abort.signal.aborted) {
       giveUp();
@@ -232,7 +244,8 @@ export class ShardRun {
     const bodies: { readonly [Each in keyof Answers]: () => Promise<Answers[Each]> } = {
       stopShard: () => this.bodies.stopShard(deps, this.key, context),
       verifyShard: () => this.bodies.verifyShard(deps, { ...this.key, last: this.#isLast }, context),
-      lingerShard: () => this.bodies.lingerShard(deps, { ...this.key, untilMs: worker.clock.now() + LINGER_MS }, context),
+      lingerShard: () =>
+        this.bodies.lingerShard(deps, { ...this.key, untilMs: worker.clock.now() + LINGER_MS }, context),
     };
     return bodies[name]();
   }
@@ -274,7 +287,9 @@ export class ShardRun {
   /** The process that runs this shard's attempt now, if any does. */
   get process(): Process | undefined {
     const attempt = this.#attempt;
-    return attempt?.isCurrent !== true || this.isDone || attempt.worker.process.dead ? undefined : attempt.worker.process;
+    return attempt?.isCurrent !== true || this.isDone || attempt.worker.process.dead
+      ? undefined
+      : attempt.worker.process;
   }
 
   /** Temporal hears no heartbeat of the process any more, and starts another attempt. */

@@ -31,7 +31,13 @@ export async function compose({ estateFile, ledgerUrl, env, connection, namespac
   const stopListening = ledger.control.listen(() => {
     lease.nudge();
   });
-  const shard = { shards: ledger.shards, lease, clock: systemClock, slots: createSlots(), scene: createScenes(ledger, estates) };
+  const shard = {
+    shards: ledger.shards,
+    lease,
+    clock: systemClock,
+    slots: createSlots(),
+    scene: createScenes(ledger, estates),
+  };
   return {
     activities: createActivities({
       ledger,
@@ -54,14 +60,17 @@ export async function compose({ estateFile, ledgerUrl, env, connection, namespac
 async function registeredAttributes(connection: NativeConnection, namespace: string): Promise<readonly string[]> {
   try {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    return SEARCH_ATTRIBUTES.filter((name) => name in (customAttributes ?? {}));
+    return SEARCH_ATTRIBUTES.filter((name) => name in customAttributes);
   } catch {
     return []; // a run without search attributes is a run; an account may lack the right to ask
   }
 }
 
 /** Estate file and ledger, from flags and environment. @throws OffboilError naming what is missing */
-export function readSettings(env: NodeJS.ProcessEnv, estate: string | undefined): Pick<Settings, 'estateFile' | 'ledgerUrl' | 'env'> {
+export function readSettings(
+  env: NodeJS.ProcessEnv,
+  estate: string | undefined,
+): Pick<Settings, 'estateFile' | 'ledgerUrl' | 'env'> {
   const ledgerUrl = env['OFFBOIL_LEDGER_URL'];
   if (ledgerUrl === undefined) {
     throw new OffboilError(

@@ -3,7 +3,9 @@ import { NativeConnection } from '@temporalio/worker';
 import { OffboilError } from '../domain/errors.js';
 
 /** Connects with the settings of the Temporal CLI: profiles, TLS, API key, namespace. */
-export async function connectWorker(profile?: string): Promise<{ readonly connection: NativeConnection; readonly namespace: string }> {
+export async function connectWorker(
+  profile?: string,
+): Promise<{ readonly connection: NativeConnection; readonly namespace: string }> {
   const { connectionOptions, namespace } = loadClientConnectConfig(profile === undefined ? {} : { profile });
   try {
     return { connection: await NativeConnection.connect(connectionOptions), namespace: namespace ?? 'default' };

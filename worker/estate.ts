@@ -28,8 +28,12 @@ await runProgram(async ({ estate, json, words }) => {
   const found = [...checkPolicies(read), ...(await reachAll(read, hash, estates))];
   const ok = found.every((one) => one.ok);
   if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, estateHash: hash, ok, found })}\n`);
-  else for (const one of found) process.stdout.write(`${one.ok ? 'ok ' : 'NO '} ${one.kind} ${one.name}: ${one.text}\n`);
-  if (!json) process.stdout.write(`${ok ? 'all reached' : 'not all reached'}: ${read.servers.length} servers, ${read.tasks.length} contracts, ${hash}\n`);
+  else
+    for (const one of found) process.stdout.write(`${one.ok ? 'ok ' : 'NO '} ${one.kind} ${one.name}: ${one.text}\n`);
+  if (!json)
+    process.stdout.write(
+      `${ok ? 'all reached' : 'not all reached'}: ${read.servers.length} servers, ${read.tasks.length} contracts, ${hash}\n`,
+    );
   return ok ? 0 : 2;
 });
 
@@ -46,7 +50,9 @@ async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof
     try {
       const engine = estates.engine(hash, server);
       const tasks = await engine.list(AbortSignal.timeout(LOOK_MS));
-      const { product, version, dialect, source, clockSkewMs, rungs, remarks } = await engine.probe(AbortSignal.timeout(LOOK_MS));
+      const { product, version, dialect, source, clockSkewMs, rungs, remarks } = await engine.probe(
+        AbortSignal.timeout(LOOK_MS),
+      );
       const skew = clockSkewMs === undefined ? 'clock unknown' : `clock ${skewText(clockSkewMs)}`;
       const text = `${product} ${version}, dialect ${dialect} (${source}), ${tasks.length} tasks, can ${rungs.join(', ')}, ${skew}`;
       return { ...base, ok: true, text: [text, ...remarks].join('; ') };
@@ -58,7 +64,11 @@ async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof
     const base = { kind: 'database', name: entry.name } as const;
     try {
       const { product, rights, clockSkewMs } = await estates.database(hash, entry).probe(AbortSignal.timeout(LOOK_MS));
-      return { ...base, ok: true, text: `${product}, may ${rights.join(', ') || 'only read'}, clock ${skewText(clockSkewMs)}` };
+      return {
+        ...base,
+        ok: true,
+        text: `${product}, may ${rights.join(', ') || 'only read'}, clock ${skewText(clockSkewMs)}`,
+      };
     } catch (error) {
       return { ...base, ok: false, text: sentenceOf(error) };
     }

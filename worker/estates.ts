@@ -36,8 +36,10 @@ export function createEstates(file: string, env: NodeJS.ProcessEnv, clock: Clock
       return { estate: read.estate, hash: read.hash };
     },
     engine: (hash, server) => engines(`${hash}/${server.name}`, () => lazyEngine(() => buildEngine(server, env))),
-    database: (hash, entry) => databases(`${hash}/${entry.name}`, () => lazyDatabase(() => buildDatabase(entry, env, clock))),
-    notifier: (hash, entry) => notifiers(`${hash}/${entry.name}`, () => lazyNotifier(() => buildNotifier(entry, env, clock))),
+    database: (hash, entry) =>
+      databases(`${hash}/${entry.name}`, () => lazyDatabase(() => buildDatabase(entry, env, clock))),
+    notifier: (hash, entry) =>
+      notifiers(`${hash}/${entry.name}`, () => lazyNotifier(() => buildNotifier(entry, env, clock))),
   };
 }
 

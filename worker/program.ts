@@ -17,7 +17,12 @@ export function readArgs(argv: readonly string[]): ProgramArgs {
       options: { estate: { type: 'string' }, site: { type: 'string' }, json: { type: 'boolean', default: false } },
     });
     const { estate, site, json } = values;
-    return { json, words: positionals, ...(estate === undefined ? {} : { estate }), ...(site === undefined ? {} : { site }) };
+    return {
+      json,
+      words: positionals,
+      ...(estate === undefined ? {} : { estate }),
+      ...(site === undefined ? {} : { site }),
+    };
   } catch (error) {
     throw new OffboilError('USAGE_WRONG', error instanceof Error ? error.message : String(error));
   }

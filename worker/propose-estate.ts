@@ -21,8 +21,10 @@ interface Proposed {
  * The password is taken from OFFBOIL_PASSWORD, and the file refers to it: a secret never stands in an estate.
  */
 export async function proposeEstate(urls: readonly string[], file = 'offboil.yaml'): Promise<number> {
-  if (urls.length === 0) throw new OffboilError('USAGE_WRONG', 'Name at least one address, such as http://carte-01:8080/kettle.');
-  if (existsSync(file)) throw new OffboilError('USAGE_WRONG', `${file} exists already; it is unchanged. Name another with --estate.`);
+  if (urls.length === 0)
+    throw new OffboilError('USAGE_WRONG', 'Name at least one address, such as http://carte-01:8080/kettle.');
+  if (existsSync(file))
+    throw new OffboilError('USAGE_WRONG', `${file} exists already; it is unchanged. Name another with --estate.`);
   const servers = await Promise.all(urls.map((url, index) => look(url, index)));
   const names = [...new Set(servers.flatMap((server) => server.names))].sort();
   const estate = {
@@ -30,7 +32,9 @@ export async function proposeEstate(urls: readonly string[], file = 'offboil.yam
     tasks: names.map((name) => ({ match: { name }, priority: 'core', stop: { ladder: ['stop'] } })),
   };
   writeFileSync(file, stringify(estate), { flag: 'wx' });
-  console.error(`${file} written: ${servers.length} servers, ${names.length} task names, each with the highest care. Lower it where you know better.`);
+  console.error(
+    `${file} written: ${servers.length} servers, ${names.length} task names, each with the highest care. Lower it where you know better.`,
+  );
   return 0;
 }
 
@@ -45,7 +49,16 @@ async function look(url: string, index: number): Promise<Proposed> {
     perServer: 1,
     timeoutMs: LOOK_MS,
   };
-  const tasks = await (engine === 'hop' ? createHopEngine(config) : createCarteEngine(config)).list(AbortSignal.timeout(LOOK_MS));
+  const tasks = await (engine === 'hop' ? createHopEngine(config) : createCarteEngine(config)).list(
+    AbortSignal.timeout(LOOK_MS),
+  );
   const names = tasks.map(({ name }) => name).filter((name) => name !== '');
-  return { name: `${engine}-${String(index + 1).padStart(2, '0')}`, engine, url, user, password: '${env:OFFBOIL_PASSWORD}', names };
+  return {
+    name: `${engine}-${String(index + 1).padStart(2, '0')}`,
+    engine,
+    url,
+    user,
+    password: '${env:OFFBOIL_PASSWORD}',
+    names,
+  };
 }

@@ -27,7 +27,14 @@ export interface WorkerPlace {
 }
 
 /** One worker on one queue. A site's worker runs activities only: workflows need no place in a network zone. */
-export async function createWorker({ connection, namespace, house, site, bundle, taskQueue = TASK_QUEUE }: WorkerPlace): Promise<Worker> {
+export async function createWorker({
+  connection,
+  namespace,
+  house,
+  site,
+  bundle,
+  taskQueue = TASK_QUEUE,
+}: WorkerPlace): Promise<Worker> {
   return Worker.create({
     ...OPTIONS,
     connection,

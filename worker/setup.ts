@@ -27,7 +27,9 @@ await runProgram(async ({ estate }) => {
         searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
       });
     }
-    console.error(missing.length === 0 ? 'search attributes: registered' : `search attributes: ${missing.join(', ')} registered`);
+    console.error(
+      missing.length === 0 ? 'search attributes: registered' : `search attributes: ${missing.join(', ')} registered`,
+    );
   } finally {
     await connection.close();
   }

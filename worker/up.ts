@@ -31,7 +31,13 @@ await runProgram(async ({ estate }) => {
   try {
     const postgres = await startPostgres({ folder: join(home, 'ledger'), lasting: true });
     closing.unshift(() => postgres.stop());
-    const server = await startDevServer({ cliPath, folder: join(home, 'temporal'), lasting: true, port: PORT, uiPort: UI_PORT });
+    const server = await startDevServer({
+      cliPath,
+      folder: join(home, 'temporal'),
+      lasting: true,
+      port: PORT,
+      uiPort: UI_PORT,
+    });
     closing.unshift(() => server.stop());
     const ledger = await openLedger(postgres.url);
     await ledger.migrate(AbortSignal.timeout(60_000)).finally(() => ledger.close());
@@ -43,9 +49,13 @@ await runProgram(async ({ estate }) => {
     closing.unshift(() => house.close());
     const sites = new Set(read.servers.flatMap(({ site }) => (site === undefined ? [] : [site])));
     const places = [{}, ...[...sites].map((site) => ({ site }))];
-    const workers = await Promise.all(places.map((place) => createWorker({ connection, namespace: 'default', house, ...place })));
+    const workers = await Promise.all(
+      places.map((place) => createWorker({ connection, namespace: 'default', house, ...place })),
+    );
     const running = Promise.all(workers.map((worker) => worker.run()));
-    console.error(`ready: Temporal ${server.address}, Web UI ${server.uiAddress ?? ''}, ledger port ${postgres.port}, estate ${file}`);
+    console.error(
+      `ready: Temporal ${server.address}, Web UI ${server.uiAddress ?? ''}, ledger port ${postgres.port}, estate ${file}`,
+    );
     console.error('next: offboil ps · offboil plan … · Ctrl+C ends it; runs go on at the next start');
     const ended = await Promise.race([running.then(() => 'worker' as const), untilStopped()]);
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();

@@ -132,21 +132,35 @@ async function confirm(run: RunState): Promise<void> {
   run.enter('confirm');
   if (plan.confirm !== 'none') {
     const until = plan.plannedAt + plan.policy.validForMs;
-    const people = { count: 'a confirmation', approver: 'an approval by someone else', twoApprovers: 'approvals by two other people' };
+    const people = {
+      count: 'a confirmation',
+      approver: 'an approval by someone else',
+      twoApprovers: 'approvals by two other people',
+    };
     run.waitFor({
       reason: `${run.tally().targets} tasks in ${plan.waves.length} waves are planned; it waits for ${people[plan.confirm]}`,
       until: new Date(until).toISOString(),
       answers: [`offboil approve ${runId}`, `offboil reject ${runId}`, `offboil plan ${runId}`],
     });
-    await steps.notify({ runId, id: `msg_${runId}_confirm`, type: 'run.waits', text: run.waits?.reason ?? '', ...(run.waits === undefined ? {} : { waits: run.waits }) });
-    const answered = (): boolean => isConfirmed(plan.confirm, run.approvedBy) || run.rejected !== undefined || run.brake !== undefined;
+    await steps.notify({
+      runId,
+      id: `${runId}_confirm`,
+      type: 'run.waits',
+      text: run.waits?.reason ?? '',
+      ...(run.waits === undefined ? {} : { waits: run.waits }),
+    });
+    const answered = (): boolean =>
+      isConfirmed(plan.confirm, run.approvedBy) || run.rejected !== undefined || run.brake !== undefined;
     const inTime = await condition(answered, Math.max(1, until - Date.now()));
     if (run.rejected !== undefined) {
       const note = run.rejected.note === undefined ? '' : `: ${run.rejected.note}`;
       throw new OffboilError('PLAN_REJECTED', `${run.rejected.by} rejected the plan${note}. Nothing was sent.`);
     }
     if (!inTime) {
-      throw new OffboilError('PLAN_EXPIRED', `Nobody confirmed the plan in time. Nothing was sent; a new request makes a new plan.`);
+      throw new OffboilError(
+        'PLAN_EXPIRED',
+        `Nobody confirmed the plan in time. Nothing was sent; a new request makes a new plan.`,
+      );
     }
     run.waitFor(undefined);
   }
@@ -180,6 +194,6 @@ async function closeFailed(run: RunState, fault: Fault): Promise<RunResult> {
 
 async function tellEnd(run: RunState, result: RunResult): Promise<void> {
   const { runId } = run;
-  await steps.notify({ runId, id: `msg_${runId}_finished`, type: 'run.finished', text: result.message });
+  await steps.notify({ runId, id: `${runId}_finished`, type: 'run.finished', text: result.message });
   await sleep(1); // lets messages that came meanwhile be answered before the run is closed
 }

@@ -1,4 +1,5 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import type { TargetKey } from '../domain/tasks.js';
 import type { Pursuits } from './pursuits.js';
 import { isCancel } from './failures.js';
 import type { RunState } from './run-state.js';
@@ -7,6 +8,8 @@ import { askAgain, throwFailure } from './waves.js';
 
 /** How long a run waits for a person to answer its manual compensations. */
 const MANUAL_WAIT_MS = 24 * 3_600_000;
+/** So many commands are shown for what waits. */
+const MOST_ANSWERS = 10;
 
 /**
  * After the last wave: linger until nothing is open or its time is over → check → compensate → the rest of the watch, counted
@@ -17,87 +20,114 @@ export async function closingSteps(run: RunState, pursuits: Pursuits): Promise<v
   if (plan === undefined) return;
   const lastGateAt = Date.now();
   if (run.brake === undefined) await linger(run, pursuits, lastGateAt + plan.policy.verify.lingerMs);
+  await tellUnconfirmed(run);
   if (plan.hasChecks) {
     run.enter('check');
     await steps.checkData({ runId, phase: 'after' });
   }
   if (plan.hasCompensations && run.brake === undefined) await compensate(run);
   if (run.brake === undefined && plan.policy.watchAfterMs > 0) await watch(run, lastGateAt + plan.policy.watchAfterMs);
+  await inGroups(run, 'last look', (place, group) => steps.lookAfterwards(place, { runId, group }));
   await steps.certifyBystanders({ runId });
 }
 
-/** A target that ends after its time is not lost: verification goes on slowly. */
-async function linger(run: RunState, pursuits: Pursuits, untilMs: number): Promise<void> {
-  while ((run.tally().outcomes.unconfirmed ?? 0) > 0 && Date.now() < untilMs && run.brake === undefined) {
-    run.enter('linger');
-    const retries = run.retries;
-    const lasted = await lingerOnce(run, untilMs, () => run.retries > retries || run.brake !== undefined);
-    run.retally(await steps.readTallies({ runId: run.runId }));
-    if (run.retries === retries) return lasted;
-    askAgain(run, pursuits, run.plan?.waves.length ?? 0);
-    await condition(() => pursuits.isIdle || run.failure !== undefined);
-    throwFailure(run);
-  }
+/** One step for each group of touched servers, at its site. */
+function inGroups<T>(
+  run: RunState,
+  what: string,
+  step: (place: { summary: string; site?: string }, group: number) => Promise<T>,
+): Promise<T[]> {
+  const groups = run.plan?.linger ?? [];
+  return Promise.all(
+    groups.map(({ label, site }, group) =>
+      step({ summary: `${what} · ${label}`, ...(site === undefined ? {} : { site }) }, group),
+    ),
+  );
 }
 
-async function lingerOnce(run: RunState, untilMs: number, isInterrupted: () => boolean): Promise<void> {
+/** Work that a person may end early; what it has written by then stays. */
+async function untilInterrupted(work: () => Promise<unknown>, isInterrupted: () => boolean): Promise<void> {
   const scope = new CancellationScope();
   let done = false;
-  const lingering = scope
-    .run(() =>
-      Promise.all(
-        (run.plan?.linger ?? []).map(({ label, site }, shard) =>
-          steps.lingerShard(
-            { summary: `linger · ${label}`, ...(site === undefined ? {} : { site }) },
-            { runId: run.runId, wave: 0, shard, untilMs },
-          ),
-        ),
-      ),
-    )
+  const working = scope
+    .run(work)
     .catch((error: unknown) => {
       if (!isCancel(error)) throw error;
     })
     .finally(() => (done = true));
   await condition(() => done || isInterrupted());
   scope.cancel();
-  await lingering;
+  await working;
+}
+
+/** A target that ends after its time is not lost: verification goes on slowly. */
+async function linger(run: RunState, pursuits: Pursuits, untilMs: number): Promise<void> {
+  const { runId } = run;
+  while ((run.tally().outcomes.unconfirmed ?? 0) > 0 && Date.now() < untilMs && run.brake === undefined) {
+    run.enter('linger');
+    const { retries } = run;
+    await untilInterrupted(
+      () => inGroups(run, 'linger', (place, shard) => steps.lingerShard(place, { runId, wave: 0, shard, untilMs })),
+      () => run.retries > retries || run.brake !== undefined,
+    );
+    run.retally(await steps.readTallies({ runId }));
+    if (run.retries === retries) return;
+    askAgain(run, pursuits, run.plan?.waves.length ?? 0);
+    await condition(() => pursuits.isIdle || run.failure !== undefined);
+    throwFailure(run);
+  }
+}
+
+async function tellUnconfirmed(run: RunState): Promise<void> {
+  const { runId } = run;
+  const unconfirmed = run.tally().outcomes.unconfirmed ?? 0;
+  if (unconfirmed === 0) return;
+  const text = `${unconfirmed} of ${run.tally().targets} targets were requested and are not proven ended`;
+  await steps.notify({ runId, id: `${runId}_unconfirmed`, type: 'run.unconfirmed', text });
 }
 
 /** Reruns are started at once; a manual one waits for `resolve`. */
 async function compensate(run: RunState): Promise<void> {
   const { runId } = run;
   run.enter('compensate');
-  let answer = await steps.compensate({ runId });
-  if (answer.waitingTotal > 0) {
-    const until = Date.now() + MANUAL_WAIT_MS;
-    await steps.notify({ runId, id: `msg_${runId}_manual`, type: 'run.waits', text: `${answer.waitingTotal} compensations wait for a person` });
-    while (answer.waitingTotal > 0 && run.brake === undefined) {
-      run.waitFor({
-        reason: `${answer.waitingTotal} compensations wait for a person`,
-        until: new Date(until).toISOString(),
-        answers: answer.waiting.map(({ server, id }) => `offboil resolve ${runId} ${server}/${id} --note TEXT`),
-      });
-      const { resolutions } = run;
-      const inTime = await condition(() => run.resolutions > resolutions || run.brake !== undefined, Math.max(1, until - Date.now()));
-      if (!inTime) break;
-      answer = await steps.compensate({ runId });
-    }
-    run.waitFor(undefined);
+  const look = async (): Promise<{ readonly waiting: readonly TargetKey[]; readonly total: number }> => {
+    const answers = await inGroups(run, 'compensate', (place, group) => steps.compensate(place, { runId, group }));
+    return {
+      waiting: answers.flatMap(({ waiting }) => waiting),
+      total: answers.reduce((sum, one) => sum + one.waitingTotal, 0),
+    };
+  };
+  const until = Date.now() + MANUAL_WAIT_MS;
+  for (
+    let told = false, open = await look();
+    open.total > 0 && run.brake === undefined;
+    told = true, open = await look()
+  ) {
+    const reason = `${open.total} compensations wait for a person`;
+    if (!told) await steps.notify({ runId, id: `${runId}_manual`, type: 'run.waits', text: reason });
+    const { resolutions } = run;
+    run.waitFor({
+      reason,
+      until: new Date(until).toISOString(),
+      answers: open.waiting
+        .slice(0, MOST_ANSWERS)
+        .map(({ server, id }) => `offboil resolve ${runId} ${server}/${id} --note TEXT`),
+    });
+    const inTime = await condition(
+      () => run.resolutions > resolutions || run.brake !== undefined,
+      Math.max(1, until - Date.now()),
+    );
+    if (!inTime) break;
   }
+  run.waitFor(undefined);
 }
 
 /** When linger and compensation have used the time up, one look is left: what came back meanwhile is there to see. */
 async function watch(run: RunState, untilMs: number): Promise<void> {
+  const { runId } = run;
   run.enter('watch');
-  const scope = new CancellationScope();
-  let done = false;
-  const watching = scope
-    .run(() => steps.watchServers({ runId: run.runId, untilMs }))
-    .catch((error: unknown) => {
-      if (!isCancel(error)) throw error;
-    })
-    .finally(() => (done = true));
-  await condition(() => done || run.brake !== undefined);
-  scope.cancel();
-  await watching;
+  await untilInterrupted(
+    () => inGroups(run, 'what comes back', (place, group) => steps.watchServers(place, { runId, group, untilMs })),
+    () => run.brake !== undefined,
+  );
 }

@@ -6,7 +6,9 @@ import { OUTCOMES } from '../domain/outcomes.js';
 /** The Markdown that the Web UI shows as current details: who and why, where it stands, what it waits for. */
 export function detailsOf(request: TerminationRequest, progress: Progress, plan: PlanBrief | undefined): string {
   const { phase, waits, wave, waves, planned, requested, proven, outcomes, etaSeconds } = progress;
-  const counts = OUTCOMES.flatMap((outcome) => (outcomes[outcome] === undefined ? [] : [`${outcome} ${outcomes[outcome]}`]));
+  const counts = OUTCOMES.flatMap((outcome) =>
+    outcomes[outcome] === undefined ? [] : [`${outcome} ${outcomes[outcome]}`],
+  );
   const lines = [
     `**${escape(request.reason)}**`,
     `asked by ${escape(request.requestedBy)} · mode ${request.mode} · policy ${escape(request.policy)}${request.emergency ? ' · EMERGENCY' : ''}`,
@@ -21,7 +23,11 @@ export function detailsOf(request: TerminationRequest, progress: Progress, plan:
   }
   if (plan !== undefined) {
     lines.push('', '| wave | priority | targets | servers |', '|---|---|---|---|');
-    lines.push(...plan.waves.slice(0, MOST_WAVES).map((one, index) => `| ${index + 1} | ${one.priority} | ${one.targets} | ${one.servers} |`));
+    lines.push(
+      ...plan.waves
+        .slice(0, MOST_WAVES)
+        .map((one, index) => `| ${index + 1} | ${one.priority} | ${one.targets} | ${one.servers} |`),
+    );
   }
   return lines.join('\n');
 }

@@ -31,7 +31,16 @@ export function refusal(code: ErrorCode, message: string): ApplicationFailure {
 /** The result of a run that never came as far as the ledger. */
 export function localResult(runId: string, { code, message }: Fault): RunResult {
   const refused = ERROR_CODES[code].end === 'refused';
-  return { schemaVersion: 1, runId, end: refused ? 'refused' : 'error', exitCode: refused ? 3 : 1, code, message, planned: 0, outcomes: {} };
+  return {
+    schemaVersion: 1,
+    runId,
+    end: refused ? 'refused' : 'error',
+    exitCode: refused ? 3 : 1,
+    code,
+    message,
+    planned: 0,
+    outcomes: {},
+  };
 }
 
 /**
@@ -51,5 +60,7 @@ export function closeAs(result: RunResult): RunResult {
 }
 
 export function isCancel(error: unknown): boolean {
-  return error instanceof CancelledFailure || (error instanceof ActivityFailure && error.cause instanceof CancelledFailure);
+  return (
+    error instanceof CancelledFailure || (error instanceof ActivityFailure && error.cause instanceof CancelledFailure)
+  );
 }

@@ -23,14 +23,24 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
   on(run, 'approve', 'Consent to the plan with this hash.', {
     refuse: (message) => refuseAnswer(run, message) ?? refuseApprover(run, message.by),
     handle: async ({ by, planHash, note }) => {
-      await record(run, { kind: 'approve', actor: actor('approver', by), planHash, ...(note === undefined ? {} : { note }) });
+      await record(run, {
+        kind: 'approve',
+        actor: actor('approver', by),
+        planHash,
+        ...(note === undefined ? {} : { note }),
+      });
       run.approvedBy.push(by);
     },
   });
   on(run, 'reject', 'Refuse the plan with this hash: nothing is sent.', {
     refuse: (message) => refuseAnswer(run, message),
     handle: async ({ by, planHash, note }) => {
-      await record(run, { kind: 'reject', actor: actor('approver', by), planHash, ...(note === undefined ? {} : { note }) });
+      await record(run, {
+        kind: 'reject',
+        actor: actor('approver', by),
+        planHash,
+        ...(note === undefined ? {} : { note }),
+      });
       run.rejected = { by, ...(note === undefined ? {} : { note }) };
     },
   });
@@ -123,9 +133,13 @@ function issueText({ path, message }: { readonly path: readonly PropertyKey[]; r
 }
 
 function refuseAnswer(run: RunState, { planHash }: { readonly planHash: string }): Refusal | undefined {
-  if (run.phase !== 'confirm' || run.plan === undefined) return no(`the run is in phase ${run.phase} and waits for no confirmation.`);
+  if (run.phase !== 'confirm' || run.plan === undefined)
+    return no(`the run is in phase ${run.phase} and waits for no confirmation.`);
   if (planHash !== run.plan.planHash) {
-    return no(`that is another hash; this plan is ${run.plan.planHash}. Read it again before you consent.`, 'PLAN_HASH_MISMATCH');
+    return no(
+      `that is another hash; this plan is ${run.plan.planHash}. Read it again before you consent.`,
+      'PLAN_HASH_MISMATCH',
+    );
   }
   return undefined;
 }
@@ -138,7 +152,8 @@ function refuseApprover(run: RunState, by: string): Refusal | undefined {
 
 function refuseRetry(run: RunState): Refusal | undefined {
   if (run.control === 'braked') return no('the run is braked; start a new run over what is left.');
-  if (!run.halted && !ACTING_PHASES.has(run.phase)) return no(`the run is in phase ${run.phase}: there is nothing to ask again.`);
+  if (!run.halted && !ACTING_PHASES.has(run.phase))
+    return no(`the run is in phase ${run.phase}: there is nothing to ask again.`);
   return undefined;
 }
 
@@ -163,7 +178,10 @@ async function record(run: RunState, act: PersonalAct): Promise<void> {
 async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
   if (run.control === 'braked') return;
   run.control = 'paused';
-  run.waitFor({ reason: `paused by ${by}: ${reason}`, answers: [`offboil resume ${run.runId}`, `offboil brake ${run.runId}`] });
+  run.waitFor({
+    reason: `paused by ${by}: ${reason}`,
+    answers: [`offboil resume ${run.runId}`, `offboil brake ${run.runId}`],
+  });
   await tellWorkers(run, pursuits);
   await record(run, { kind: 'pause', actor: actor('operator', by), reason });
 }

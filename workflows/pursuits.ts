@@ -72,21 +72,29 @@ export class Pursuits {
       await condition(() => this.run.control !== 'paused');
       const end = this.run.control === 'braked' ? 'braked' : await this.#stop(place, key, shards.length);
       if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
-      const due = await this.#verify(place, key, shards.length);
+      if (!this.#isBraked()) {
+        const due = await this.#verify(place, key, shards.length);
+        if (!this.#isBraked() && end !== 'paused' && due === 0) return;
+      }
       // Braked meanwhile: nothing is sent any more, and what was requested is followed to the end of its time.
       if (this.#isBraked()) {
         await this.#verify(place, { ...key, last: true }, shards.length);
         return;
       }
-      if (end !== 'paused' && due === 0) return;
     }
   }
 
-  async #stop(place: { summary: string; site?: string }, key: Key, shards: number): Promise<'all' | 'paused' | 'braked'> {
+  async #stop(
+    place: { summary: string; site?: string },
+    key: Key,
+    shards: number,
+  ): Promise<'all' | 'paused' | 'braked'> {
     const scope = new CancellationScope();
     this.#sending.add(scope);
     try {
-      const { end, tally } = await scope.run(() => steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key));
+      const { end, tally } = await scope.run(() =>
+        steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key),
+      );
       this.run.take(key.wave, key.shard, shards, tally);
       return end;
     } catch (error) {
@@ -99,7 +107,11 @@ export class Pursuits {
   }
 
   /** @returns targets whose next request is due */
-  async #verify(place: { summary: string; site?: string }, key: Key & { readonly last?: boolean }, shards: number): Promise<number> {
+  async #verify(
+    place: { summary: string; site?: string },
+    key: Key & { readonly last?: boolean },
+    shards: number,
+  ): Promise<number> {
     const summary = `verify · ${place.summary}`;
     const early = key.last === true ? 0 : this.#openAtMost(key.wave, shards);
     if (early > 0) {

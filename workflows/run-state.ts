@@ -59,7 +59,8 @@ export class RunState {
   open(opened: OpenAnswer): void {
     this.#opened = opened;
     this.control = opened.control;
-    if (opened.control === 'braked') this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
+    if (opened.control === 'braked')
+      this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
     this.#show();
   }
 
@@ -128,7 +129,12 @@ export class RunState {
   summary(): PlanSummary | null {
     if (this.#plan === undefined) return null;
     const { planHash, waves, left, findings } = this.#plan;
-    return { planHash, left, findings, waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })) };
+    return {
+      planHash,
+      left,
+      findings,
+      waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })),
+    };
   }
 
   #shownPhase(): Phase {
@@ -170,5 +176,4 @@ export class RunState {
     });
     if (known.length > 0) upsertSearchAttributes(known);
   }
-
 }

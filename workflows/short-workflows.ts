@@ -32,7 +32,12 @@ export async function planRequest(request: RequestInput): Promise<PlannedAnswer>
       confirm,
       notSeen,
       targets: waves.reduce((sum, { targets }) => sum + targets, 0),
-      summary: { planHash, left, findings, waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })) },
+      summary: {
+        planHash,
+        left,
+        findings,
+        waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })),
+      },
     };
   });
 }

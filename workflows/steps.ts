@@ -27,28 +27,41 @@ export const steps = {
   openRun: (input: Input<'openRun'>) => audit.openRun.executeWithOptions({ summary: 'open the run' }, [input]),
   prepareDiscovery: (input: Input<'prepareDiscovery'>) =>
     audit.prepareDiscovery.executeWithOptions({ summary: 'read the estate' }, [input]),
-  surveyServers: (place: Place, input: Input<'surveyServers'>) => read.surveyServers.executeWithOptions(at(place), [input]),
-  planRun: (input: Input<'planRun'>) => audit.planRun.executeWithOptions({ summary: 'make and freeze the plan' }, [input]),
+  surveyServers: (place: Place, input: Input<'surveyServers'>) =>
+    read.surveyServers.executeWithOptions(at(place), [input]),
+  planRun: (input: Input<'planRun'>) =>
+    audit.planRun.executeWithOptions({ summary: 'make and freeze the plan' }, [input]),
   confirmPlan: (input: Input<'confirmPlan'>) =>
     audit.confirmPlan.executeWithOptions({ summary: 'confirm: reserve the targets' }, [input]),
-  readTallies: (input: Input<'readTallies'>) => audit.readTallies.executeWithOptions({ summary: 'count outcomes' }, [input]),
-  recordAct: (input: Input<'recordAct'>) => audit.recordAct.executeWithOptions({ summary: `record: ${input.act.kind}` }, [input]),
+  readTallies: (input: Input<'readTallies'>) =>
+    audit.readTallies.executeWithOptions({ summary: 'count outcomes' }, [input]),
+  recordAct: (input: Input<'recordAct'>) =>
+    audit.recordAct.executeWithOptions({ summary: `record: ${input.act.kind}` }, [input]),
   /** Bound to 2 s in total. */
-  command: (input: Input<'command'>) => control.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
+  command: (input: Input<'command'>) =>
+    control.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
   /** The same without a bound: what could not be written in 2 s must still be written. */
-  commandPatiently: (input: Input<'command'>) => audit.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
-  skipTargets: (input: Input<'skipTargets'>) => audit.skipTargets.executeWithOptions({ summary: 'skip what had no request' }, [input]),
-  notify: (input: Input<'notify'>) => check.notify.executeWithOptions({ summary: `tell people: ${input.type}` }, [input]),
-  checkData: (input: Input<'checkData'>) => check.checkData.executeWithOptions({ summary: `checks ${input.phase} the stop` }, [input]),
+  commandPatiently: (input: Input<'command'>) =>
+    audit.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
+  skipTargets: (input: Input<'skipTargets'>) =>
+    audit.skipTargets.executeWithOptions({ summary: 'skip what had no request' }, [input]),
+  notify: (input: Input<'notify'>) =>
+    check.notify.executeWithOptions({ summary: `tell people: ${input.type}` }, [input]),
+  checkData: (input: Input<'checkData'>) =>
+    check.checkData.executeWithOptions({ summary: `checks ${input.phase} the stop` }, [input]),
   stopShard: (place: Place, input: Input<'stopShard'>) => stop.stopShard.executeWithOptions(at(place), [input]),
   verifyShard: (place: Place, input: Input<'verifyShard'>) => verify.verifyShard.executeWithOptions(at(place), [input]),
   lingerShard: (place: Place, input: Input<'lingerShard'>) => verify.lingerShard.executeWithOptions(at(place), [input]),
-  compensate: (input: Input<'compensate'>) => check.compensate.executeWithOptions({ summary: 'compensations that are due' }, [input]),
-  watchServers: (input: Input<'watchServers'>) => verify.watchServers.executeWithOptions({ summary: 'what comes back' }, [input]),
+  compensate: (place: Place, input: Input<'compensate'>) => check.compensate.executeWithOptions(at(place), [input]),
+  watchServers: (place: Place, input: Input<'watchServers'>) =>
+    verify.watchServers.executeWithOptions(at(place), [input]),
+  lookAfterwards: (place: Place, input: Input<'lookAfterwards'>) =>
+    read.lookAfterwards.executeWithOptions(at(place), [input]),
   certifyBystanders: (input: Input<'certifyBystanders'>) =>
     read.certifyBystanders.executeWithOptions({ summary: 'bystander certificate' }, [input]),
   closeRun: (input: Input<'closeRun'>) => audit.closeRun.executeWithOptions({ summary: 'report and close' }, [input]),
   readPage: (input: Input<'readPage'>) => audit.readPage.executeWithOptions({ summary: `page ${input.page}` }, [input]),
-  readSurvey: (input: Input<'readSurvey'>) => audit.readSurvey.executeWithOptions({ summary: 'what was seen' }, [input]),
+  readSurvey: (input: Input<'readSurvey'>) =>
+    audit.readSurvey.executeWithOptions({ summary: 'what was seen' }, [input]),
   listRuns: (input: Input<'listRuns'>) => audit.listRuns.executeWithOptions({ summary: 'runs' }, [input]),
 };

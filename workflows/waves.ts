@@ -19,7 +19,7 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
   for (const wave of plan.waves.keys()) {
     const number = wave + 1;
     if (run.waveTally(number).open === 0) continue;
-    if (run.brake !== undefined) break;
+    if (isBraked(run)) break;
     run.wave = number;
     run.enter('wave');
     pursuits.start(number);
@@ -27,10 +27,10 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
     if (answer === 'over') break;
     if (number < plan.waves.length) {
       await condition(() => isInterrupted(run), Math.max(1, plan.policy.settleMs));
-      if (workflowInfo().continueAsNewSuggested && run.brake === undefined) {
+      if (workflowInfo().continueAsNewSuggested && !isBraked(run)) {
         await condition(() => pursuits.isIdle || isInterrupted(run));
         // After a cancel request a continue-as-new would lose the request.
-        if (run.brake === undefined && run.failure === undefined) return 'continueAsNew';
+        if (!isInterrupted(run)) return 'continueAsNew';
       }
     }
   }
@@ -82,17 +82,17 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   await steps.recordAct({ runId, act: { kind: 'note', what: `halted at the ${why}` } });
   await steps.notify({
     runId,
-    id: `msg_${runId}_halt_${wave}_${retries}`,
+    id: `${runId}_halt_${wave}_${retries}`,
     type: 'run.halted',
     text: run.waits?.reason ?? why,
     ...(run.waits === undefined ? {} : { waits: run.waits }),
   });
   const answered = await condition(
-    () => !run.halted || run.retries > retries || isInterrupted(run),
+    () => !isHalted(run) || run.retries > retries || isInterrupted(run),
     Math.max(1, until - Date.now()),
   );
   throwFailure(run);
-  const resumed = !run.halted;
+  const resumed = !isHalted(run);
   run.halted = false;
   run.waitFor(undefined);
   if (!answered) {
@@ -137,6 +137,15 @@ async function checksBefore(run: RunState): Promise<void> {
 async function skipRest(run: RunState, why: string): Promise<void> {
   const { tallies } = await steps.skipTargets({ runId: run.runId, why });
   run.retally(tallies);
+}
+
+// Functions, because messages change the state while a step is awaited, which the compiler cannot see.
+function isBraked(run: RunState): boolean {
+  return run.brake !== undefined;
+}
+
+function isHalted(run: RunState): boolean {
+  return run.halted;
 }
 
 function isInterrupted(run: RunState): boolean {

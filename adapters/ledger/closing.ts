@@ -136,8 +136,13 @@ async function readTargets(sql: Sql, runId: string, signal: AbortSignal): Promis
   const rows = await sql.rows(
     targetFactsRow,
     `SELECT t.wave, t.planned, t.extras, o.outcome, o.late, o.at, o.rung, o.requests,
-            coalesce((SELECT jsonb_agg(jsonb_build_object('at', e.at, 'what', e.what) ORDER BY e.seq) FROM evidence e
-                       WHERE e.run_id = t.run_id AND e.server = t.server AND e.id = t.id), '[]') AS evidence
+            coalesce((SELECT jsonb_agg(jsonb_build_object('at', x.at, 'what', x.what) ORDER BY x.seq)
+                        FROM (SELECT e.seq, e.at, e.what FROM evidence e
+                               WHERE e.run_id = t.run_id AND e.server = t.server AND e.id = t.id
+                              UNION ALL
+                              SELECT a.seq, a.at, CASE WHEN a.is_reply THEN 'answer ' || a.n || ': ' || a.kind || coalesce(', ' || a.note, '')
+                                                       ELSE 'request ' || a.n || ': ' || a.rung END FROM attempts a
+                               WHERE a.run_id = t.run_id AND a.server = t.server AND a.id = t.id) x), '[]') AS evidence
        FROM targets t JOIN outcomes o ON o.run_id = t.run_id AND o.server = t.server AND o.id = t.id
       WHERE t.run_id = $1 ORDER BY t.position`,
     [runId],

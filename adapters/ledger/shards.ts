@@ -7,7 +7,10 @@ import { openTargetRow } from './rows.js';
 import { tallyShard } from './tallies.js';
 
 const OPEN = `
-SELECT t.wave, t.planned, t.extras, t.seen_at, t.seen_state, o.outcome, o.at AS outcome_at, again.at AS again_at, again.rung AS again_rung,
+SELECT t.wave, t.planned, t.extras, t.seen_at, t.seen_state,
+       -- a request that left after a provisional outcome opens the target again
+       CASE WHEN newer.seq > o.seq THEN NULL ELSE o.outcome END AS outcome,
+       CASE WHEN newer.seq > o.seq THEN NULL ELSE o.at END AS outcome_at, again.at AS again_at, again.rung AS again_rung,
        (SELECT min(e.at) FROM evidence e WHERE e.run_id = t.run_id AND e.server = t.server AND e.id = t.id AND e.ending) AS ending_since,
        EXISTS (SELECT FROM snapshots s WHERE s.run_id = t.run_id AND s.server = t.server AND s.id = t.id) AS has_snapshot,
        coalesce((SELECT jsonb_agg(jsonb_build_object('n', a.n, 'rung', a.rung, 'epoch', a.epoch, 'intendedAt', a.at,
@@ -17,13 +20,14 @@ SELECT t.wave, t.planned, t.extras, t.seen_at, t.seen_state, o.outcome, o.at AS 
                   WHERE a.run_id = t.run_id AND a.server = t.server AND a.id = t.id AND NOT a.is_reply), '[]') AS attempts
   FROM outcomes o
   JOIN targets t ON t.run_id = o.run_id AND t.server = o.server AND t.id = o.id
+  LEFT JOIN LATERAL (SELECT max(a.seq) AS seq FROM attempts a
+                       LEFT JOIN attempts r ON r.run_id = a.run_id AND r.server = a.server AND r.id = a.id AND r.n = a.n AND r.is_reply
+                      WHERE o.seq IS NOT NULL AND a.run_id = t.run_id AND a.server = t.server AND a.id = t.id AND NOT a.is_reply
+                        AND r.kind IS DISTINCT FROM 'unsent') newer ON true
   LEFT JOIN LATERAL (SELECT x.at, x.rung FROM retries x
                       WHERE x.run_id = t.run_id AND x.server = t.server AND x.id = t.id AND x.seq > coalesce(o.seq, 0)
                         -- answered by an attempt that may have left; by order, because the clocks of two hosts differ
-                        AND NOT EXISTS (SELECT FROM attempts a
-                                          LEFT JOIN attempts r ON r.run_id = a.run_id AND r.server = a.server AND r.id = a.id AND r.n = a.n AND r.is_reply
-                                         WHERE a.run_id = t.run_id AND a.server = t.server AND a.id = t.id AND NOT a.is_reply
-                                           AND a.seq > x.seq AND r.kind IS DISTINCT FROM 'unsent')
+                        AND x.seq > coalesce(newer.seq, 0)
                       ORDER BY x.seq DESC LIMIT 1) again ON true
  WHERE o.run_id = $1 AND NOT o.final`;
 

@@ -22,7 +22,10 @@ const server = z.strictObject({
   user: z.string().optional(),
   password: reference.optional(),
   /** Declared where it is known: Carte tells no version, and safe stop cannot be probed without stopping. */
-  version: z.string().regex(/^\d+(\.\d+)*$/, 'a version such as 8.3 or 2.16.0').optional(),
+  version: z
+    .string()
+    .regex(/^\d+(\.\d+)*$/, 'a version such as 8.3 or 2.16.0')
+    .optional(),
   /** IANA zone of the server's JVM: Carte's dates have no offset, and `runningFor` needs it. */
   timezone: z.string().min(1).optional(),
   site: name.optional(),
@@ -56,7 +59,11 @@ const compensate = z.discriminatedUnion('kind', [
 ]);
 
 const contract = z.strictObject({
-  match: z.strictObject({ name: z.string().min(1), kind: z.enum(TASK_KINDS).optional(), servers: z.array(z.string().min(1)).optional() }),
+  match: z.strictObject({
+    name: z.string().min(1),
+    kind: z.enum(TASK_KINDS).optional(),
+    servers: z.array(z.string().min(1)).optional(),
+  }),
   group: z.string().min(1).optional(),
   priority: z.enum(PRIORITIES).default('normal'),
   owner: z.string().min(1).optional(),
@@ -96,7 +103,10 @@ export const estateSchema = z.strictObject({
   databases: z.array(database).default([]),
   tasks: z.array(contract).default([]),
   unmatched: z
-    .strictObject({ priority: z.enum(PRIORITIES).default('core'), confirm: z.enum(['none', 'count', 'approver']).default('approver') })
+    .strictObject({
+      priority: z.enum(PRIORITIES).default('core'),
+      confirm: z.enum(['none', 'count', 'approver']).default('approver'),
+    })
     .default({ priority: 'core', confirm: 'approver' }),
   include: z.array(z.string().min(1)).default([]),
   policies: z.record(name, policySchema).default({}),

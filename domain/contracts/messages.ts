@@ -18,7 +18,11 @@ export const messageSchemas = {
   retry: z
     .strictObject({ by, targets: z.array(targetKeySchema).nonempty().optional(), rung: z.enum(RUNGS).optional() })
     .refine((message) => message.rung !== 'kill' || message.targets !== undefined, 'kill needs its targets by name'),
-  resolve: z.strictObject({ by, target: targetKeySchema, note: z.string().trim().min(1, 'say what was done').max(2000) }),
+  resolve: z.strictObject({
+    by,
+    target: targetKeySchema,
+    note: z.string().trim().min(1, 'say what was done').max(2000),
+  }),
 } as const;
 
 export type MessageName = keyof typeof messageSchemas;

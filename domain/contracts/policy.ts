@@ -17,7 +17,9 @@ export const policySchema = z.strictObject({
   gate: z
     .strictObject({ failed: limit.optional(), unconfirmed: limit.optional(), wait: duration.optional() })
     .optional(),
-  verify: z.strictObject({ within: duration.optional(), every: duration.optional(), linger: duration.optional() }).optional(),
+  verify: z
+    .strictObject({ within: duration.optional(), every: duration.optional(), linger: duration.optional() })
+    .optional(),
   watchAfter: duration.optional(),
   climb: z.enum(['ask', 'auto']).optional(),
   snapshot: z.enum(['full', 'failed', 'none']).optional(),
@@ -34,7 +36,7 @@ export interface Policy {
   readonly settleMs: number;
   readonly confirm: 'none' | 'count' | 'approver';
   readonly validForMs: number;
-  readonly gate: { readonly failed?: Amount | 0; readonly unconfirmed?: Amount | 0; readonly waitMs: number };
+  readonly gate: { readonly failed?: Amount; readonly unconfirmed?: Amount; readonly waitMs: number };
   readonly verify: { readonly withinMs: number; readonly everyMs: number; readonly lingerMs: number };
   readonly watchAfterMs: number;
   readonly climb: 'ask' | 'auto';

@@ -11,7 +11,12 @@ const target = { server: z.string(), id: z.string(), name: z.string() };
 /** One stored observation, as the report shows it. */
 const evidence = z.strictObject({ at: z.string(), what: z.string() });
 
-const actor = z.strictObject({ role: z.string(), by: z.string(), assurance: z.enum(['asserted', 'principal', 'signed']), at: z.string() });
+const actor = z.strictObject({
+  role: z.string(),
+  by: z.string(),
+  assurance: z.enum(['asserted', 'principal', 'signed']),
+  at: z.string(),
+});
 export type Actor = z.infer<typeof actor>;
 
 /** The result of the workflow; never a list of targets. `design.md` §18. */

@@ -12,7 +12,8 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 /** Milliseconds of a duration that already passed the contract. */
 export function durationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
-  if (match?.[1] === undefined) throw new OffboilError('REQUEST_INVALID', `"${text}" is no duration; expected 10s, 5m or 2h`);
+  if (match?.[1] === undefined)
+    throw new OffboilError('REQUEST_INVALID', `"${text}" is no duration; expected 10s, 5m or 2h`);
   return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]; // the pattern allows these four units only
 }
 
@@ -28,7 +29,10 @@ const selectionFields = {
   owners: words.optional(),
   sources: words.optional(),
   priorities: z.array(z.enum(PRIORITIES)).nonempty().optional(),
-  states: z.array(z.enum(['waiting', 'active', 'ending', 'unknown'])).nonempty().optional(),
+  states: z
+    .array(z.enum(['waiting', 'active', 'ending', 'unknown']))
+    .nonempty()
+    .optional(),
   kinds: z.array(z.enum(TASK_KINDS)).nonempty().optional(),
   runningFor: duration.optional(),
   contract: z.enum(['none', 'any']).optional(),
@@ -70,7 +74,11 @@ export const requestSchema = z
       });
     }
     if (chosen && request.everything) {
-      context.addIssue({ code: 'custom', path: ['everything'], message: 'everything and select exclude each other; use except to leave tasks out' });
+      context.addIssue({
+        code: 'custom',
+        path: ['everything'],
+        message: 'everything and select exclude each other; use except to leave tasks out',
+      });
     }
     if (request.except !== undefined && Object.keys(request.except).length === 0) {
       context.addIssue({ code: 'custom', path: ['except'], message: 'an empty except leaves nothing out; drop it' });
@@ -94,5 +102,8 @@ export function parseRequest(input: unknown, idFromWorkflow?: string): Terminati
       : input;
   const parsed = requestSchema.safeParse(given);
   if (parsed.success) return parsed.data;
-  throw new OffboilError('REQUEST_INVALID', `The request is refused, nothing was sent.\n${z.prettifyError(parsed.error)}`);
+  throw new OffboilError(
+    'REQUEST_INVALID',
+    `The request is refused, nothing was sent.\n${z.prettifyError(parsed.error)}`,
+  );
 }

@@ -10,7 +10,7 @@ export function sizeOf(amount: Amount, total: number): number {
 }
 
 /** The most that may be: one more exceeds it. */
-export function limitOf(amount: Amount | 0, total: number): number {
+export function limitOf(amount: Amount, total: number): number {
   return typeof amount === 'number' ? amount : Math.floor(exactShare(amount, total));
 }
 

@@ -25,19 +25,35 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
     ...tell(targets.length === 0 ? 'Nothing matched: no task would be touched.' : undefined),
     ...warn(wholeEstate(facts)),
     ...warn(
-      missingIds.length > 0 ? `In no list: ${some(missingIds)}. They have ended and left the list, or never were.` : undefined,
+      missingIds.length > 0
+        ? `In no list: ${some(missingIds)}. They have ended and left the list, or never were.`
+        : undefined,
     ),
     ...warn(whatAStopCommits(targets)),
     ...warn(insteadOfRollback(targets)),
     ...tell(missingRungs(targets)),
     ...warn(sharedSessions(targets)),
     ...warn(
-      onServers(touched, ({ listHasStart }) => !listHasStart, 'show no start times (PDI up to 6.1): a restart under the same id cannot be seen there'),
+      onServers(
+        touched,
+        ({ listHasStart }) => !listHasStart,
+        'show no start times (PDI up to 6.1): a restart under the same id cannot be seen there',
+      ),
     ),
     ...warn(
-      onServers(touched, ({ stopReachesChildren }) => !stopReachesChildren, "do not pass a job's stop on: its children run on, in no list; their rows are watched"),
+      onServers(
+        touched,
+        ({ stopReachesChildren }) => !stopReachesChildren,
+        "do not pass a job's stop on: its children run on, in no list; their rows are watched",
+      ),
     ),
-    ...tell(onServers(touched, ({ source }) => source === 'read', 'have a dialect that was read in source code and not measured on a real server')),
+    ...tell(
+      onServers(
+        touched,
+        ({ source }) => source === 'read',
+        'have a dialect that was read in source code and not measured on a real server',
+      ),
+    ),
     ...remarks(touched).map((text): PlanFinding => ({ level: 'warning', text })),
     ...taskRemarks(targets).map((text): PlanFinding => ({ level: 'warning', text })),
     ...tell(oneName(targets)),
@@ -47,7 +63,9 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
 
 function wholeEstate({ targets, active }: FindingFacts): string | undefined {
   const ofActive = targets.filter(({ task }) => task.state === 'active').length;
-  return active > 1 && ofActive === active ? `The selection fits every one of the ${active} active tasks that were seen.` : undefined;
+  return active > 1 && ofActive === active
+    ? `The selection fits every one of the ${active} active tasks that were seen.`
+    : undefined;
 }
 
 /** Measured on PDI 5.4.0.1 and Hop 2.16: a stop is not an error, so the open batch is flushed and committed. */
@@ -67,13 +85,19 @@ function insteadOfRollback(targets: readonly DraftedTarget[]): string | undefine
 }
 
 function missingRungs(targets: readonly DraftedTarget[]): string | undefined {
-  const notes = targets.filter(({ stopInsteadOfRollback }) => stopInsteadOfRollback === undefined).flatMap(({ notes }) => notes);
+  const notes = targets
+    .filter(({ stopInsteadOfRollback }) => stopInsteadOfRollback === undefined)
+    .flatMap(({ notes }) => notes);
   const kinds = [...new Set(notes)].sort(byText);
-  return kinds.length === 0 ? undefined : `Rungs that cannot be had: ${some(kinds.map((note) => `${note} (${notes.filter((other) => other === note).length})`))}.`;
+  return kinds.length === 0
+    ? undefined
+    : `Rungs that cannot be had: ${some(kinds.map((note) => `${note} (${notes.filter((other) => other === note).length})`))}.`;
 }
 
 function sharedSessions(targets: readonly DraftedTarget[]): string | undefined {
-  const hit = targets.filter(({ planned, extras }) => planned.rungs.includes('rollback') && extras.sharesSessionsWith !== undefined);
+  const hit = targets.filter(
+    ({ planned, extras }) => planned.rungs.includes('rollback') && extras.sharesSessionsWith !== undefined,
+  );
   const first = hit[0];
   return first === undefined
     ? undefined
@@ -85,12 +109,16 @@ function oneName(targets: readonly DraftedTarget[]): string | undefined {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   const twice = [...counts].filter(([, count]) => count > 1).map(([name, count]) => `${name} (${count})`);
-  return twice.length === 0 ? undefined : `Names borne by more than one target, each addressed by its id: ${some(twice.sort(byText))}.`;
+  return twice.length === 0
+    ? undefined
+    : `Names borne by more than one target, each addressed by its id: ${some(twice.sort(byText))}.`;
 }
 
 function startUnknown(left: readonly LeftTask[]): string | undefined {
   const hit = left.filter(({ why }) => why.includes('start is unknown'));
-  return hit.length === 0 ? undefined : `Left out because their start is unknown: ${some(hit.map(({ server, name }) => `${name} on ${server}`))}.`;
+  return hit.length === 0
+    ? undefined
+    : `Left out because their start is unknown: ${some(hit.map(({ server, name }) => `${name} on ${server}`))}.`;
 }
 
 interface TouchedServer {
@@ -100,22 +128,35 @@ interface TouchedServer {
 
 function touchedServers({ targets, observations }: FindingFacts): TouchedServer[] {
   const touched = new Set(targets.map(({ planned }) => planned.server));
-  return observations.flatMap(({ server, info }) => (info !== undefined && touched.has(server) ? [{ server, info }] : []));
+  return observations.flatMap(({ server, info }) =>
+    info !== undefined && touched.has(server) ? [{ server, info }] : [],
+  );
 }
 
-function onServers(touched: readonly TouchedServer[], applies: (info: EngineInfo) => boolean, what: string): string | undefined {
+function onServers(
+  touched: readonly TouchedServer[],
+  applies: (info: EngineInfo) => boolean,
+  what: string,
+): string | undefined {
   const servers = touched.filter(({ info }) => applies(info)).map(({ server }) => server);
   return servers.length === 0 ? undefined : `${some(servers)} ${what}.`;
 }
 
 function remarks(touched: readonly TouchedServer[]): string[] {
   const texts = new Set(touched.flatMap(({ info }) => info.remarks));
-  return [...texts].sort(byText).map((text) => `${some(touched.filter(({ info }) => info.remarks.includes(text)).map(({ server }) => server))}: ${text}`);
+  return [...texts]
+    .sort(byText)
+    .map(
+      (text) =>
+        `${some(touched.filter(({ info }) => info.remarks.includes(text)).map(({ server }) => server))}: ${text}`,
+    );
 }
 
 function taskRemarks(targets: readonly DraftedTarget[]): string[] {
   const texts = new Set(targets.flatMap(({ task }) => task.remark ?? []));
-  return [...texts].sort(byText).map((text) => `${some(namesOf(targets.filter(({ task }) => task.remark === text)))}: ${text}`);
+  return [...texts]
+    .sort(byText)
+    .map((text) => `${some(namesOf(targets.filter(({ task }) => task.remark === text)))}: ${text}`);
 }
 
 function namesOf(targets: readonly DraftedTarget[]): string[] {

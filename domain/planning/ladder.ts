@@ -40,7 +40,9 @@ export function rungsFor(
   // A rollback that cannot be had becomes a normal stop, and the plan says so before the confirm.
   const why = notes[0] ?? 'its contract permits no rollback';
   const canStop = ladder.includes('stop') && info.rungs.includes('stop');
-  return canStop ? { rungs: ['stop'], notes, stopInsteadOfRollback: why } : { rungs, notes: notes.length > 0 ? notes : [why] };
+  return canStop
+    ? { rungs: ['stop'], notes, stopInsteadOfRollback: why }
+    : { rungs, notes: notes.length > 0 ? notes : [why] };
 }
 
 function obstacleOf(

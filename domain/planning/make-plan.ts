@@ -78,11 +78,14 @@ export function makePlan(input: PlanInput): PlanDraft {
       estateHash: input.estateHash,
       waves: waves.map((wave) => ({ priority: wave.priority, targets: wave.targets.map(({ planned }) => planned) })),
     },
-    extras: new Map(waves.flatMap((wave) => wave.targets.map(({ planned, extras }) => [keyOf(planned), extras] as const))),
+    extras: new Map(
+      waves.flatMap((wave) => wave.targets.map(({ planned, extras }) => [keyOf(planned), extras] as const)),
+    ),
     left,
     findings: findingsOf({ targets, left, missingIds: selected.missingIds, observations, active: active.length }),
     notSeen: notSeenOf(request, observations, targets),
     confirm: confirmNeed(policy, request, hasUnmatched, estate),
+    ...(members.length === 0 ? {} : { groupMembers: countByGroup(members) }),
   };
 }
 
@@ -117,7 +120,9 @@ function withKnownServer(
   chosen: readonly ChosenTask[],
   observations: readonly ServerObservation[],
 ): { readonly known: readonly KnownTask[]; readonly unknown: readonly LeftTask[] } {
-  const infos = new Map(observations.flatMap(({ server, info }) => (info === undefined ? [] : [[server, info] as const])));
+  const infos = new Map(
+    observations.flatMap(({ server, info }) => (info === undefined ? [] : [[server, info] as const])),
+  );
   const known: KnownTask[] = [];
   const unknown: LeftTask[] = [];
   for (const choice of chosen) {
@@ -140,7 +145,8 @@ function draftAll(chosen: readonly KnownTask[], input: PlanInput, sharers: Sessi
     const hasSessions = (contract?.sessions.length ?? 0) > 0;
     const ladder = rungsFor(input.request.mode, contract?.stop.ladder ?? DEFAULT_LADDER, info, task.kind, hasSessions);
     const [first, ...more] = ladder.rungs;
-    if (first === undefined) refused.push(`${task.name} on ${task.server} (${ladder.notes[0] ?? 'its ladder has none'})`);
+    if (first === undefined)
+      refused.push(`${task.name} on ${task.server} (${ladder.notes[0] ?? 'its ladder has none'})`);
     else drafted.push(draftOne(choice, [first, ...more], ladder, input, sharers));
   }
   if (refused.length === 0) return drafted;
@@ -190,7 +196,10 @@ function draftOne(
       kind,
       ...(startedAt === undefined ? {} : { startedAt }),
       rungs,
-      within: Math.max(policy.verify.withinMs, contract?.stop.within === undefined ? 0 : durationMs(contract.stop.within)),
+      within: Math.max(
+        policy.verify.withinMs,
+        contract?.stop.within === undefined ? 0 : durationMs(contract.stop.within),
+      ),
       checks: contract?.checks ?? [],
       compensate: contract?.compensate ?? null,
     },
@@ -198,6 +207,13 @@ function draftOne(
     notes: ladder.notes,
     ...(ladder.stopInsteadOfRollback === undefined ? {} : { stopInsteadOfRollback: ladder.stopInsteadOfRollback }),
   };
+}
+
+/** Active members of each group, targets or not: what a floor counts from when an intent is written. */
+function countByGroup(members: readonly GroupMember[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { group } of members) counts.set(group, (counts.get(group) ?? 0) + 1);
+  return counts;
 }
 
 function memberOf(task: GroupMember['task'], group: string | undefined): GroupMember[] {
@@ -208,7 +224,9 @@ function checkBudget(targets: number, active: number, budget: Policy['budget']):
   const faults: string[] = [];
   if (budget?.targets !== undefined && targets > budget.targets) faults.push(`at most ${budget.targets} targets`);
   if (budget?.share !== undefined && targets > limitOf(budget.share, active)) {
-    faults.push(`at most ${budget.share} of the ${active} active tasks that were seen, which is ${limitOf(budget.share, active)}`);
+    faults.push(
+      `at most ${budget.share} of the ${active} active tasks that were seen, which is ${limitOf(budget.share, active)}`,
+    );
   }
   if (faults.length === 0) return;
   throw new OffboilError(
@@ -229,7 +247,11 @@ function notSeenOf(
   const parents = targets.filter(({ task }) => task.kind === 'job' || task.kind === 'workflow').length;
   return [
     ...unread,
-    ...(parents > 0 ? [`children of jobs: what a job starts inside itself is in no list (${parents} of the targets are jobs or workflows)`] : []),
+    ...(parents > 0
+      ? [
+          `children of jobs: what a job starts inside itself is in no list (${parents} of the targets are jobs or workflows)`,
+        ]
+      : []),
     'processes (kitchen, pan) and schedulers: no engine of the estate covers them',
   ];
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Estate } from '../contracts/estate.js';
 import { policySchema, type Policy, type PolicyInput } from '../contracts/policy.js';
 import { durationMs } from '../contracts/request.js';
@@ -78,18 +78,27 @@ export function resolvePolicy(name: string, estate: Pick<Estate, 'policies'>): P
 function lineage(name: string, estate: Pick<Estate, 'policies'>): PolicyInput[] {
   const chain: PolicyInput[] = [];
   const seen: string[] = [];
-  for (let next: string | undefined = name; next !== undefined; ) {
+  for (let next: string | undefined = name; next !== undefined;) {
     if (seen.includes(next)) {
       const circle = [...seen, next].join(' → ');
-      throw new OffboilError('POLICY_UNKNOWN', `Policy ${name} extends itself: ${circle}. Nothing was sent.`, { policy: name });
+      throw new OffboilError('POLICY_UNKNOWN', `Policy ${name} extends itself: ${circle}. Nothing was sent.`, {
+        policy: name,
+      });
     }
     seen.push(next);
     const policy: PolicyInput | undefined = ownPolicy(BUILT_IN_POLICIES, next) ?? ownPolicy(estate.policies, next);
     if (policy === undefined) {
-      const asked = next === name ? `There is no policy ${name}.` : `Policy ${seen.at(-2) ?? name} extends ${next}, which does not exist.`;
-      throw new OffboilError('POLICY_UNKNOWN', `${asked} Nothing was sent. There are: ${policyNames(estate).join(', ')}.`, {
-        policy: next,
-      });
+      const asked =
+        next === name
+          ? `There is no policy ${name}.`
+          : `Policy ${seen.at(-2) ?? name} extends ${next}, which does not exist.`;
+      throw new OffboilError(
+        'POLICY_UNKNOWN',
+        `${asked} Nothing was sent. There are: ${policyNames(estate).join(', ')}.`,
+        {
+          policy: next,
+        },
+      );
     }
     chain.push(policy);
     next = policy.extends;

@@ -5,6 +5,9 @@ import type { ContractMatcher } from '../selection/contracts.js';
 import { compilePattern } from '../selection/pattern.js';
 import type { ObservedTask } from '../tasks.js';
 
+/** So many are named; one is enough to forbid the rollback. */
+const MOST_NAMED = 10;
+
 /** Who else could own a task's database sessions. */
 export type SessionSharers = (task: ObservedTask, contract: Contract) => readonly string[];
 
@@ -28,13 +31,17 @@ export function createSessionSharers(
   const unread = estate.servers.map(({ name }) => name).filter((name) => !read.has(name));
 
   const sharers = new Map<Contract, { readonly tasks: readonly string[]; readonly servers: readonly string[] }>();
-  const ofContract = (contract: Contract): { readonly tasks: readonly string[]; readonly servers: readonly string[] } => {
+  const ofContract = (
+    contract: Contract,
+  ): { readonly tasks: readonly string[]; readonly servers: readonly string[] } => {
     const known = sharers.get(contract);
     if (known !== undefined) return known;
     const alike = estate.tasks.filter((other) => looksAlike(contract, other));
     const found = {
       tasks: owners.filter((owner) => alike.includes(owner.contract)).map(({ key }) => key),
-      servers: unread.filter((server) => alike.some((other) => mayRunOn(other, server))).map((server) => `${server} (not read)`),
+      servers: unread
+        .filter((server) => alike.some((other) => mayRunOn(other, server)))
+        .map((server) => `${server} (not read)`),
     };
     sharers.set(contract, found);
     return found;
@@ -43,7 +50,10 @@ export function createSessionSharers(
   return (task, contract) => {
     if (contract.sessions.length === 0) return [];
     const { tasks, servers } = ofContract(contract);
-    return [...tasks.filter((key) => key !== keyOf(task)), ...servers];
+    const own = keyOf(task);
+    const others = tasks.slice(0, MOST_NAMED + 1).filter((key) => key !== own); // it may be one of them: look at one more
+    const more = tasks.length - 1 - others.length; // the task itself is always among the owners
+    return [...others, ...(more > 0 ? [`${more} more tasks`] : []), ...servers];
   };
 }
 

@@ -10,7 +10,12 @@ import type { Verdict } from './verdict.js';
  * @param now when the run is closed, milliseconds since 1970 UTC
  * @param hashes what the facts do not carry
  */
-export function buildReport(facts: RunFacts, verdict: Verdict, now: number, hashes: { readonly policyHash?: string } = {}): Report {
+export function buildReport(
+  facts: RunFacts,
+  verdict: Verdict,
+  now: number,
+  hashes: { readonly policyHash?: string } = {},
+): Report {
   const { run } = facts;
   const { request, estateHash, plan } = run;
   return {

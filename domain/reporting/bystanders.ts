@@ -37,7 +37,9 @@ export function judgeBystanders(input: BystanderInput): BystanderVerdict[] {
         .map((task) => {
           const [earlier, later] = [input.sampledBefore?.get(keyOf(task)), input.sampledAfter?.get(keyOf(task))];
           const judged: Judged =
-            list === undefined ? { verdict: 'unknown', why: problem } : judgeOne(task, list.get(task.id), earlier, later);
+            list === undefined
+              ? { verdict: 'unknown', why: problem }
+              : judgeOne(task, list.get(task.id), earlier, later);
           const { id, name, kind } = task;
           return { server, id, name, kind, sampled: earlier !== undefined && later !== undefined, ...judged };
         });

@@ -59,7 +59,8 @@ function fittingNow({ request, estate }: RunFacts['run'], after: readonly Server
 
 /** Whether the entry under a target's own key is another run of it, or another task. */
 function whyNoLongerTheTarget(task: ObservedTask, { target, outcome }: TargetFacts): string | undefined {
-  if (task.name !== target.name || task.kind !== target.kind) return `the id of ${target.name} now belongs to ${task.name}`;
+  if (task.name !== target.name || task.kind !== target.kind)
+    return `the id of ${target.name} now belongs to ${task.name}`;
   if (target.startedAt !== undefined && task.startedAt !== undefined && target.startedAt !== task.startedAt) {
     return 'started again under its own id';
   }

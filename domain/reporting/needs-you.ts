@@ -16,7 +16,9 @@ export function needsYou(facts: RunFacts): string[] {
     ...compensations(facts),
     ...cameBack(facts),
     ...disturbed(facts.bystanders),
-    ...unreadCovered(facts).map(({ server, message }) => `${server} was not read, so nobody knows what runs there: ${message}`),
+    ...unreadCovered(facts).map(
+      ({ server, message }) => `${server} was not read, so nobody knows what runs there: ${message}`,
+    ),
   ];
 }
 
@@ -29,7 +31,9 @@ function unconfirmed(facts: RunFacts): string[] {
     else known.push(target);
   }
   return [...servers].map(([server, targets]) => {
-    const others = facts.bystanders.filter((one) => one.server === server && one.verdict !== 'ended').map(({ name }) => name);
+    const others = facts.bystanders
+      .filter((one) => one.server === server && one.verdict !== 'ended')
+      .map(({ name }) => name);
     const cost = others.length === 0 ? 'no other task that was seen' : `${others.length} bystanders: ${some(others)}`;
     const names = some(targets.map(({ target }) => `${target.name} (${target.id})`));
     return (
@@ -39,13 +43,19 @@ function unconfirmed(facts: RunFacts): string[] {
   });
 }
 
-const WORDS: Partial<Record<Outcome, string>> = { unreachable: 'not reached', refused: 'refused by their server', failed: 'failed by our own error' };
+const WORDS: Partial<Record<Outcome, string>> = {
+  unreachable: 'not reached',
+  refused: 'refused by their server',
+  failed: 'failed by our own error',
+};
 
 function askAgain(facts: RunFacts): string[] {
   return (['unreachable', 'refused', 'failed'] as const).flatMap((outcome) => {
     const hit = facts.targets.filter((target) => settledOutcome(target) === outcome).map(({ target }) => keyOf(target));
     if (hit.length === 0) return [];
-    return [`${hit.length} targets ${WORDS[outcome] ?? outcome}, they run on: ${some(hit)}. Ask again with "offboil retry ${facts.run.runId}".`];
+    return [
+      `${hit.length} targets ${WORDS[outcome] ?? outcome}, they run on: ${some(hit)}. Ask again with "offboil retry ${facts.run.runId}".`,
+    ];
   });
 }
 
@@ -60,19 +70,32 @@ function approvalOwed({ run, targets }: RunFacts): string[] {
 function redChecks({ checks }: RunFacts): string[] {
   return checks
     .filter(({ before, after }) => after === 'red' && before !== 'red')
-    .map(({ name, database, before, detail }) => `The check "${name}" on ${database} is red and was ${before === 'green' ? 'green' : 'not green or red'} before: ${detail}`);
+    .map(
+      ({ name, database, before, detail }) =>
+        `The check "${name}" on ${database} is red and was ${before === 'green' ? 'green' : 'not green or red'} before: ${detail}`,
+    );
 }
 
 function compensations(facts: RunFacts): string[] {
   return facts.compensations
     .filter(({ state }) => state === 'failed' || state === 'unanswered' || state === 'notDone')
-    .map(({ name, server, kind, state, detail }) => `The ${kind} for ${name} on ${server} ${STATE_WORDS[state] ?? state}: ${detail}`);
+    .map(
+      ({ name, server, kind, state, detail }) =>
+        `The ${kind} for ${name} on ${server} ${STATE_WORDS[state] ?? state}: ${detail}`,
+    );
 }
 
-const STATE_WORDS: Readonly<Record<string, string>> = { failed: 'failed', unanswered: 'was not answered', notDone: 'was not done' };
+const STATE_WORDS: Readonly<Record<string, string>> = {
+  failed: 'failed',
+  unanswered: 'was not answered',
+  notDone: 'was not done',
+};
 
 function cameBack(facts: RunFacts): string[] {
-  return facts.cameBack.map(({ name, server, id, why, active }) => `${name} (${server}/${id}) came back${active ? ' and is at work' : ''}: ${why}`);
+  return facts.cameBack.map(
+    ({ name, server, id, why, active }) =>
+      `${name} (${server}/${id}) came back${active ? ' and is at work' : ''}: ${why}`,
+  );
 }
 
 function disturbed(bystanders: readonly BystanderVerdict[]): string[] {

@@ -61,7 +61,10 @@ function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
     unreadCovered(facts).length > 0 ||
     redAfter(facts) > 0 ||
     compensationsOwed(facts) > 0;
-  const message = joined([count === 0 ? 'nothing matched, nothing was sent' : tallySentence(facts), restSentence(facts)]);
+  const message = joined([
+    count === 0 ? 'nothing matched, nothing was sent' : tallySentence(facts),
+    restSentence(facts),
+  ]);
   return isOpen ? { end: 'incomplete', exitCode: 2, message } : { end: 'completed', exitCode: 0, message };
 }
 
@@ -119,5 +122,7 @@ function joined(parts: readonly string[]): string {
 
 function some(words: readonly string[]): string {
   const distinct = [...new Set(words)];
-  return distinct.length > 3 ? `${distinct.slice(0, 3).join(', ')} and ${distinct.length - 3} more` : distinct.join(', ');
+  return distinct.length > 3
+    ? `${distinct.slice(0, 3).join(', ')} and ${distinct.length - 3} more`
+    : distinct.join(', ');
 }

@@ -24,7 +24,10 @@ export function checkSelection(request: TerminationRequest, estate: Estate): voi
     ...faultsOfScope(request),
   ];
   if (faults.length === 0) return;
-  throw new OffboilError('REQUEST_INVALID', ['The request is refused, nothing was sent.', ...faults.map((fault) => `✖ ${fault}`)].join('\n'));
+  throw new OffboilError(
+    'REQUEST_INVALID',
+    ['The request is refused, nothing was sent.', ...faults.map((fault) => `✖ ${fault}`)].join('\n'),
+  );
 }
 
 function faultsOf(part: 'select' | 'except', selection: Selection, estate: Estate): string[] {
@@ -46,7 +49,9 @@ function idFaults(part: string, selection: Selection, estate: Estate): string[] 
   return (selection.ids ?? []).flatMap((text) => {
     const server = text.slice(0, Math.max(0, text.indexOf('/')));
     if (server === '' || servers.includes(server)) return [];
-    return [`${part}.ids: "${text}" names the server "${server}", which the estate does not have${suggestion(server, servers, 'server')}`];
+    return [
+      `${part}.ids: "${text}" names the server "${server}", which the estate does not have${suggestion(server, servers, 'server')}`,
+    ];
   });
 }
 
@@ -65,7 +70,10 @@ function faultsOfScope({ select }: TerminationRequest): string[] {
   if (select?.names === undefined || Object.keys(select).some((field) => field !== 'names')) return [];
   return select.names
     .filter((text) => patternFault(text) === undefined && fitsEveryName(compileNamePattern(text)))
-    .map((text) => `select.names: ${text} fits every name; if everything is meant, say "everything": true instead of select`);
+    .map(
+      (text) =>
+        `select.names: ${text} fits every name; if everything is meant, say "everything": true instead of select`,
+    );
 }
 
 function suggestion(word: string, known: readonly string[], label: string): string {

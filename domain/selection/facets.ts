@@ -16,7 +16,7 @@ export type FacetVerdict = { readonly fits: string } | 'no' | { readonly unknown
 /** One field of a selection, compiled. */
 export interface Facet {
   readonly field: keyof Selection;
-  judge(candidate: Candidate): FacetVerdict;
+  readonly judge: (candidate: Candidate) => FacetVerdict;
 }
 
 /**
@@ -30,7 +30,12 @@ export function compileFacets(selection: Selection, estate: Estate, now: number)
   const add = (field: keyof Selection, judge: Facet['judge']): void => {
     facets.push({ field, judge });
   };
-  const addList = (field: keyof Selection, label: string, wanted: readonly string[] | undefined, own: (candidate: Candidate) => readonly (string | undefined)[]): void => {
+  const addList = (
+    field: keyof Selection,
+    label: string,
+    wanted: readonly string[] | undefined,
+    own: (candidate: Candidate) => readonly (string | undefined)[],
+  ): void => {
     if (wanted === undefined) return;
     add(field, (candidate) => {
       const hit = wanted.find((word) => own(candidate).includes(word));
@@ -76,7 +81,10 @@ function runningForFacet(text: string, now: number): Facet {
     field: 'runningFor',
     judge: ({ task }) => {
       if (task.startedAtMs === undefined) {
-        const why = task.startedAt === undefined ? 'the list of its server has no start times' : 'the time zone of its server is not declared';
+        const why =
+          task.startedAt === undefined
+            ? 'the list of its server has no start times'
+            : 'the time zone of its server is not declared';
         return { unknown: `its start is unknown (${why}), so "running for ${text}" cannot be told` };
       }
       return now - task.startedAtMs >= leastMs ? { fits: `running for ${text}` } : 'no';

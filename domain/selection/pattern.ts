@@ -52,7 +52,8 @@ function compile(text: string, body: string, flags: string): RE2JS {
   try {
     return RE2JS.compile(body, bits);
   } catch (error) {
-    if (error instanceof RE2JSException) throw invalid(text, error.message.replace(/^error parsing regexp: /, ''), error);
+    if (error instanceof RE2JSException)
+      throw invalid(text, error.message.replace(/^error parsing regexp: /, ''), error);
     throw error;
   }
 }

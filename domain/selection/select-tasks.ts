@@ -7,8 +7,6 @@ import type { ObservedTask, StateClass } from '../tasks.js';
 import { createContractMatcher } from './contracts.js';
 import { compileFacets, readId, type Candidate, type Facet } from './facets.js';
 
-export { checkSelection } from './check-selection.js';
-
 export interface ChosenTask {
   readonly task: ObservedTask;
   /** Absent: no contract matches. */
@@ -66,7 +64,10 @@ export function selectTasks({ request, estate, observations, now }: SelectionInp
 }
 
 /** How a task fits all fields but its state, or undefined when one field rules it out. */
-function fitOf(candidate: Candidate, facets: readonly Facet[]): { readonly why: string; readonly unknown?: string } | undefined {
+function fitOf(
+  candidate: Candidate,
+  facets: readonly Facet[],
+): { readonly why: string; readonly unknown?: string } | undefined {
   const reasons: string[] = [];
   let unknown: string | undefined;
   for (const { field, judge } of facets) {
@@ -76,7 +77,10 @@ function fitOf(candidate: Candidate, facets: readonly Facet[]): { readonly why: 
     if ('fits' in verdict) reasons.push(verdict.fits);
     else unknown = verdict.unknown;
   }
-  return { why: reasons.length === 0 ? 'everything' : reasons.join(' · '), ...(unknown === undefined ? {} : { unknown }) };
+  return {
+    why: reasons.length === 0 ? 'everything' : reasons.join(' · '),
+    ...(unknown === undefined ? {} : { unknown }),
+  };
 }
 
 /** Why `except` leaves the task out. What cannot be told counts as excepted: leaving out is the side that does no harm. */

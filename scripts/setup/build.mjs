@@ -13,7 +13,13 @@ function stampOf(root) {
 
 /** Contents, not times: a checkout or a copy changes the times of files that are the same. */
 function sources(root) {
-  const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...typescriptBelow(root, '')].sort();
+  const files = [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    ...typescriptBelow(root, ''),
+  ].sort();
   const hash = createHash('sha256');
   for (const file of files)
     hash

@@ -1,4 +1,4 @@
-import { estateSchema, type Contract, type Estate } from '../../domain/contracts/estate.js';
+import { estateSchema, type Estate } from '../../domain/contracts/estate.js';
 import { keyOf } from '../../domain/contracts/plan.js';
 import { requestSchema, type TerminationRequest } from '../../domain/contracts/request.js';
 import { makePlan, type PlanInput } from '../../domain/planning/make-plan.js';
@@ -19,15 +19,16 @@ export function anEstate(input: Partial<EstateInput> = {}): Estate {
   return estateSchema.parse({ servers, ...input });
 }
 
-export function aContract(name: string, input: Partial<EstateInput['tasks'] extends (infer C)[] | undefined ? C : never> = {}): Contract {
-  const [contract] = anEstate({ tasks: [{ match: { name }, ...input }] }).tasks;
-  if (contract === undefined) throw new Error('the contract that was given is there');
-  return contract;
-}
-
 export function aRequest(input: Partial<z.input<typeof requestSchema>> = {}): TerminationRequest {
   const scope = input.everything === true ? {} : { select: { names: ['load_*'] } };
-  return requestSchema.parse({ requestId: 'R-1', reason: 'test', requestedBy: 'ann', policy: 'contain', ...scope, ...input });
+  return requestSchema.parse({
+    requestId: 'R-1',
+    reason: 'test',
+    requestedBy: 'ann',
+    policy: 'contain',
+    ...scope,
+    ...input,
+  });
 }
 
 let count = 0;
@@ -131,7 +132,10 @@ export function aTarget({ target, ...input }: AnyTargetFacts = {}): TargetFacts 
   };
 }
 
-export function someFacts({ run, ...input }: Partial<Omit<RunFacts, 'run'>> & { readonly run?: Partial<RunFacts['run']> } = {}): RunFacts {
+export function someFacts({
+  run,
+  ...input
+}: Partial<Omit<RunFacts, 'run'>> & { readonly run?: Partial<RunFacts['run']> } = {}): RunFacts {
   return {
     targets: [],
     left: [],
@@ -144,6 +148,13 @@ export function someFacts({ run, ...input }: Partial<Omit<RunFacts, 'run'>> & { 
     cameBack: [],
     timeline: [],
     ...input,
-    run: { runId: 'R-1', request: aRequest(), requestHash: 'r', startedAt: '2026-01-01T00:00:00.000Z', estate: anEstate(), ...run },
+    run: {
+      runId: 'R-1',
+      request: aRequest(),
+      requestHash: 'r',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      estate: anEstate(),
+      ...run,
+    },
   };
 }

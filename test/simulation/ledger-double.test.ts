@@ -69,7 +69,9 @@ class MarkedLedger implements SimLedger {
       command: (_runId, state, signal) => control.command(this.#runId, state, signal),
       listen: () => () => undefined, // the story tells the workers itself
     };
-    this.closing = { skipOpen: (_runId, scope, why, at, signal) => closing.skipOpen(this.#runId, scope, why, at, signal) };
+    this.closing = {
+      skipOpen: (_runId, scope, why, at, signal) => closing.skipOpen(this.#runId, scope, why, at, signal),
+    };
   }
 
   async retry(_runId: string, at: number): Promise<void> {
@@ -103,7 +105,13 @@ async function prepare(ledger: OpenLedger, mark: string, scenario: Scenario): Pr
   const runId = `${RUN_ID}-${mark}`;
   const { targets, floors, policy } = scenario;
   const server = (name: string): string => `${mark}-${name}`;
-  const request = parseRequest({ requestId: runId, reason: 'simulated', requestedBy: 'ops', policy: 'contain', select: { names: ['*'] } });
+  const request = parseRequest({
+    requestId: runId,
+    reason: 'simulated',
+    requestedBy: 'ops',
+    policy: 'contain',
+    select: { names: ['*'] },
+  });
   const at = Math.min(...targets.map(({ seen }) => seen?.askedAt ?? 0));
   await ledger.runs.open({ runId, request, requestHash: 'sha256:simulated', dryRun: false }, at, never);
   for (const name of scenario.world.servers.keys()) {
@@ -113,7 +121,16 @@ async function prepare(ledger: OpenLedger, mark: string, scenario: Scenario): Pr
     const tasks = own.map((target) => {
       const state = target.seen?.state ?? 'unknown';
       const { id, name: task, kind, startedAt } = target;
-      return { server: server(name), id, name: task, kind, word: state, state, closesBy: 'list' as const, ...(startedAt === undefined ? {} : { startedAt }) };
+      return {
+        server: server(name),
+        id,
+        name: task,
+        kind,
+        word: state,
+        state,
+        closesBy: 'list' as const,
+        ...(startedAt === undefined ? {} : { startedAt }),
+      };
     });
     await ledger.plans.observe(runId, 'discovery', { server: server(name), askedAt, tasks }, never);
   }
@@ -159,7 +176,11 @@ async function prepare(ledger: OpenLedger, mark: string, scenario: Scenario): Pr
   await ledger.plans.confirm(runId, `sha256:${mark}`, at, never);
   // The ledger numbers sites as they come in the plan; a story's shard without targets comes last.
   const order = [...new Set([...targets.map(({ shard }) => shard), ...scenario.shards.map(({ shard }) => shard)])];
-  return new MarkedLedger(ledger, mark, scenario.shards.map(({ shard }) => order.indexOf(shard)));
+  return new MarkedLedger(
+    ledger,
+    mark,
+    scenario.shards.map(({ shard }) => order.indexOf(shard)),
+  );
 }
 
 describe('the ledger in memory', () => {

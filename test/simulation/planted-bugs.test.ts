@@ -62,7 +62,11 @@ const PLANTED: readonly Planted[] = [
   },
   {
     bug: 'a lease that never expires',
-    found: ['request after the brake was answered', 'request after the pause was answered', 'request after a take-over'],
+    found: [
+      'request after the brake was answered',
+      'request after the pause was answered',
+      'request after a take-over',
+    ],
     plant: () => ({ leaseClock: (clock) => ({ ...clock, monotonic: () => 0 }) }),
   },
   {
@@ -71,7 +75,8 @@ const PLANTED: readonly Planted[] = [
     plant: () => ({
       control: (control) => ({
         ...control,
-        look: async (keys, signal) => (await control.look(keys, signal)).map((seen) => ({ ...seen, control: 'go' as const })),
+        look: async (keys, signal) =>
+          (await control.look(keys, signal)).map((seen) => ({ ...seen, control: 'go' as const })),
       }),
     }),
   },
@@ -118,8 +123,13 @@ const PLANTED: readonly Planted[] = [
           withLists(engine, (tasks) => {
             for (const task of tasks) shown.set(`${task.server}/${task.id}`, task);
             const server = tasks[0]?.server;
-            const gone = [...shown.values()].filter((task) => task.server === server && !tasks.some(({ id }) => id === task.id));
-            return [...tasks, ...gone.map((task) => ({ ...task, word: 'gone', state: 'ended' as const, closesBy: 'list' as const }))];
+            const gone = [...shown.values()].filter(
+              (task) => task.server === server && !tasks.some(({ id }) => id === task.id),
+            );
+            return [
+              ...tasks,
+              ...gone.map((task) => ({ ...task, word: 'gone', state: 'ended' as const, closesBy: 'list' as const })),
+            ];
           }),
       };
     },
@@ -164,7 +174,11 @@ const PLANTED: readonly Planted[] = [
   },
   {
     bug: 'a request that leaves without a look at the lease',
-    found: ['request after the brake was answered', 'request after the pause was answered', 'request after a take-over'],
+    found: [
+      'request after the brake was answered',
+      'request after the pause was answered',
+      'request after a take-over',
+    ],
     plant: () => ({
       engine: (engine) => ({
         ...withLists(engine, (tasks) => tasks),

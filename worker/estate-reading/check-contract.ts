@@ -25,7 +25,12 @@ export function checkContract(contract: Contract, path: EstatePath, estate: Esta
     ...checkDatabases(contract, estate, fault),
     ...checkNames(contract, fault),
     ...(contract.stop.ladder.includes('rollback') && contract.sessions.length === 0
-      ? [fault(['stop', 'ladder'], 'has rollback, but the contract declares no sessions; expected sessions: how its database sessions are recognised')]
+      ? [
+          fault(
+            ['stop', 'ladder'],
+            'has rollback, but the contract declares no sessions; expected sessions: how its database sessions are recognised',
+          ),
+        ]
       : []),
     ...(patterns.length > 0 ? [] : checkRerun(contract, estate, fault)),
   ];
@@ -73,16 +78,25 @@ function checkDatabases({ writes, checks, sessions, compensate }: Contract, esta
   const expected = known.length === 0 ? 'a database, and the estate declares none' : known.join(' or ');
   const malformed = Object.entries(parameters)
     .filter(([, value]) => value.startsWith('${') && !SQL_PARAMETER.test(value))
-    .map(([name]) => fault(['compensate', 'parameters', name], 'is no whole reference; expected plain text or ${sql:<database>:<query>}'));
+    .map(([name]) =>
+      fault(
+        ['compensate', 'parameters', name],
+        'is no whole reference; expected plain text or ${sql:<database>:<query>}',
+      ),
+    );
   return [
-    ...used.filter(({ database }) => !known.includes(database)).map(({ below, database }) => fault(below, `is "${database}"; expected ${expected}`)),
+    ...used
+      .filter(({ database }) => !known.includes(database))
+      .map(({ below, database }) => fault(below, `is "${database}"; expected ${expected}`)),
     ...malformed,
   ];
 }
 
 function checkNames({ checks }: Contract, fault: MakeFault): Fault[] {
   return checks.flatMap(({ name }, index) =>
-    checks.findIndex((check) => check.name === name) === index ? [] : [fault(['checks', index, 'name'], `is "${name}" once more; expected a name of its own`)],
+    checks.findIndex((check) => check.name === name) === index
+      ? []
+      : [fault(['checks', index, 'name'], `is "${name}" once more; expected a name of its own`)],
   );
 }
 
@@ -93,14 +107,25 @@ function checkRerun({ match, compensate }: Contract, estate: Estate, fault: Make
   const fits = match.servers?.map((text) => compilePattern(text));
   const servers = estate.servers.filter(
     ({ name, engine }) =>
-      (fits === undefined || fits.some((matches) => matches(name))) && (match.kind === undefined || KINDS[engine].includes(match.kind)),
+      (fits === undefined || fits.some((matches) => matches(name))) &&
+      (match.kind === undefined || KINDS[engine].includes(match.kind)),
   );
   const hop = servers.find(({ engine }) => engine === 'hop');
   if (hop !== undefined && compensate.run === undefined) {
-    return [fault(['compensate'], `is a rerun without run, which is impossible on ${hop.name} (Hop): expected run, a .hpl or .hwf file on the worker, or a match that leaves Hop out`)];
+    return [
+      fault(
+        ['compensate'],
+        `is a rerun without run, which is impossible on ${hop.name} (Hop): expected run, a .hpl or .hwf file on the worker, or a match that leaves Hop out`,
+      ),
+    ];
   }
   if (hop !== undefined && compensate.run !== undefined && !/\.(?:hpl|hwf)$/.test(compensate.run)) {
-    return [fault(['compensate', 'run'], `is "${compensate.run}"; expected a .hpl or .hwf file on the worker for ${hop.name} (Hop)`)];
+    return [
+      fault(
+        ['compensate', 'run'],
+        `is "${compensate.run}"; expected a .hpl or .hwf file on the worker for ${hop.name} (Hop)`,
+      ),
+    ];
   }
   if (compensate.run === undefined && hasParameters) {
     return [fault(['compensate', 'parameters'], 'need run: a held task starts again as it was, without parameters')];

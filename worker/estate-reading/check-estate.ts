@@ -21,20 +21,29 @@ function duplicates(list: string, entries: readonly { readonly name: string }[])
   return entries.flatMap(({ name }, index) => {
     const first = entries.findIndex((entry) => entry.name === name);
     if (first === index) return [];
-    return [{ path: [list, index, 'name'], text: `${list}[${index}].name is "${name}", as is ${list}[${first}].name; expected a name of its own` }];
+    return [
+      {
+        path: [list, index, 'name'],
+        text: `${list}[${index}].name is "${name}", as is ${list}[${first}].name; expected a name of its own`,
+      },
+    ];
   });
 }
 
 function checkServer({ url, user, password, tls, timezone }: Estate['servers'][number], index: number): Fault[] {
   const path = ['servers', index];
   const faults: Fault[] = [];
-  const fault = (field: string, text: string): void => void faults.push({ path: [...path, field], text: `servers[${index}].${field} ${text}` });
+  const fault = (field: string, text: string): void =>
+    void faults.push({ path: [...path, field], text: `servers[${index}].${field} ${text}` });
   const address = new URL(url);
-  if (address.username !== '' || address.password !== '') fault('url', 'holds a user or password; expected them in user and password');
+  if (address.username !== '' || address.password !== '')
+    fault('url', 'holds a user or password; expected them in user and password');
   if (password !== undefined && user === undefined) fault('password', 'has no user beside it');
   if (tls !== undefined && address.protocol !== 'https:') fault('tls', 'is given, but its url is not https');
-  if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined)) fault('tls', 'has only one of cert and key; expected both or none');
-  if (timezone !== undefined && !isTimeZone(timezone)) fault('timezone', `is "${timezone}"; expected an IANA zone such as Europe/Berlin`);
+  if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined))
+    fault('tls', 'has only one of cert and key; expected both or none');
+  if (timezone !== undefined && !isTimeZone(timezone))
+    fault('timezone', `is "${timezone}"; expected an IANA zone such as Europe/Berlin`);
   return [...faults, ...checkReference(password, [...path, 'password'], `servers[${index}].password`)];
 }
 
@@ -53,11 +62,19 @@ function checkDatabase(url: string, path: EstatePath): Fault[] {
   if (malformed.length > 0 || referenceKind(url) === 'reference') return malformed;
   return /^postgres(?:ql)?:\/\/./.test(url)
     ? []
-    : [{ path, text: `databases[${String(path[1])}].url is ***; expected postgresql://… or a reference such as \${env:WAREHOUSE_URL}` }];
+    : [
+        {
+          path,
+          text: `databases[${String(path[1])}].url is ***; expected postgresql://… or a reference such as \${env:WAREHOUSE_URL}`,
+        },
+      ];
 }
 
 function checkNotifier({ url, secret }: Estate['notifiers'][number], index: number): Fault[] {
-  const [urlPath, secretPath] = [['notifiers', index, 'url'], ['notifiers', index, 'secret']];
+  const [urlPath, secretPath] = [
+    ['notifiers', index, 'url'],
+    ['notifiers', index, 'secret'],
+  ];
   const faults = [
     ...checkReference(url, urlPath, `notifiers[${index}].url`),
     ...checkReference(secret, secretPath, `notifiers[${index}].secret`),
@@ -66,8 +83,15 @@ function checkNotifier({ url, secret }: Estate['notifiers'][number], index: numb
     faults.push({ path: urlPath, text: `notifiers[${index}].url is ***; expected https://… or a reference` });
   }
   // Standard Webhooks: the key is base64, with or without its prefix.
-  if (secret !== undefined && referenceKind(secret) === 'plain' && !/^(?:whsec_)?[A-Za-z0-9+/]{16,}={0,2}$/.test(secret)) {
-    faults.push({ path: secretPath, text: `notifiers[${index}].secret is ***; expected base64 (whsec_…) or, better, a reference` });
+  if (
+    secret !== undefined &&
+    referenceKind(secret) === 'plain' &&
+    !/^(?:whsec_)?[A-Za-z0-9+/]{16,}={0,2}$/.test(secret)
+  ) {
+    faults.push({
+      path: secretPath,
+      text: `notifiers[${index}].secret is ***; expected base64 (whsec_…) or, better, a reference`,
+    });
   }
   return faults;
 }
@@ -86,13 +110,21 @@ function checkPolicy(name: string, estate: Estate): Fault[] {
   const floors = (estate.policies[name]?.floors ?? []).flatMap(({ group }, index) =>
     groups.has(group)
       ? []
-      : [{ path: [...path, 'floors', index, 'group'], text: `policies.${name}.floors[${index}].group is "${group}"; expected a group of a contract` }],
+      : [
+          {
+            path: [...path, 'floors', index, 'group'],
+            text: `policies.${name}.floors[${index}].group is "${group}"; expected a group of a contract`,
+          },
+        ],
   );
   try {
     resolvePolicy(name, estate);
     return floors;
   } catch (error) {
     if (!(error instanceof OffboilError)) throw error;
-    return [{ path, text: `policies.${name}: ${error.message.replace(' Nothing was sent.', '').replace(/\.$/, '')}` }, ...floors];
+    return [
+      { path, text: `policies.${name}: ${error.message.replace(' Nothing was sent.', '').replace(/\.$/, '')}` },
+      ...floors,
+    ];
   }
 }

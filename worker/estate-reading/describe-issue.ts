@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { pathText, type EstatePath, type Fault } from './fault.js';
 
 /** Values that may hold a secret are never shown; an address of a database or webhook often holds one. */
@@ -28,11 +28,13 @@ function describe(issue: z.core.$ZodIssue, above: EstatePath, value: unknown): F
   }
   if (issue.code === 'invalid_union') {
     // The branch with the deepest faults is the one that was meant; with none deeper, all that it could be is said.
-    const branches = issue.errors.filter((errors) => errors.some((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'));
+    const branches = issue.errors.filter((errors) =>
+      errors.some((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'),
+    );
     const meant = branches[0];
     if (branches.length === 1 && meant !== undefined) return meant.flatMap((inner) => describe(inner, path, value));
     const choices = [...new Set(issue.errors.flatMap((errors) => errors.map((inner) => expectation(inner))))];
-    const expected = choices.length > 0 ? choices.join(', or ') : issue.message;
+    const expected = choices.length > 0 ? choices.join(', or ') : discriminators(issue.message);
     return [{ path, text: `${subject(path, value)}; expected ${expected}` }];
   }
   return [{ path, text: `${subject(path, value)}; expected ${expectation(issue)}` }];
@@ -41,7 +43,8 @@ function describe(issue: z.core.$ZodIssue, above: EstatePath, value: unknown): F
 /** `servers[0].limits.perServer is 0`. */
 function subject(path: EstatePath, value: unknown): string {
   const found = path.reduce<unknown>(
-    (inside, part) => (typeof inside === 'object' && inside !== null ? (inside as Record<PropertyKey, unknown>)[part] : undefined), // an object has properties
+    (inside, part) =>
+      typeof inside === 'object' && inside !== null ? (inside as Record<PropertyKey, unknown>)[part] : undefined, // an object has properties
     value,
   );
   const name = path.length === 0 ? 'the estate' : pathText(path);
@@ -58,12 +61,22 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return listed(issue.values.map(String));
     case 'too_small':
-      return issue.origin === 'number' || issue.origin === 'int' ? `at least ${issue.minimum}` : 'something, not nothing';
+      return issue.origin === 'number' || issue.origin === 'int'
+        ? `at least ${issue.minimum}`
+        : 'something, not nothing';
     case 'too_big':
       return `at most ${issue.maximum}`;
     default:
-      return issue.message.replace(/^expected |^Invalid discriminator value\. Expected /, '').replace(/^Invalid URL$/, 'an address such as https://host:8443/kettle');
+      return issue.message
+        .replace(/^expected /, '')
+        .replace(/^Invalid URL$/, 'an address such as https://host:8443/kettle');
   }
+}
+
+/** zod names the kinds it knows only in its message: `Invalid discriminator value. Expected 'rerun' | 'manual'`. */
+function discriminators(message: string): string {
+  const words = [...message.matchAll(/'([^']+)'/g)].map((found) => found[1] ?? '');
+  return words.length === 0 ? message : listed(words);
 }
 
 function listed(words: readonly string[]): string {

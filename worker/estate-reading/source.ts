@@ -40,7 +40,10 @@ export async function readEstateSource(path: string): Promise<EstateSource> {
   const included: YamlFile[] = [];
   for (const [index, pattern] of includesOf(main.value).entries()) {
     const files = await filesOf(pattern, dirname(path));
-    if (files.length === 0) faults.push(at(main, ['include', index], `include[${index}] is ${JSON.stringify(pattern)}; expected a file that exists`));
+    if (files.length === 0)
+      faults.push(
+        at(main, ['include', index], `include[${index}] is ${JSON.stringify(pattern)}; expected a file that exists`),
+      );
     for (const file of files) {
       const read = await readYaml(file, join(dirname(path), relative(resolve(dirname(path)), file)));
       if (Array.isArray(read)) faults.push(...read);
@@ -59,9 +62,17 @@ function includesOf(value: unknown): string[] {
 async function filesOf(pattern: string, base: string): Promise<string[]> {
   const whole = resolve(base, pattern);
   const [folder, last] = [dirname(whole), basename(whole)];
-  const fits = new RegExp(`^${last.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&')).join('[^/]*')}$`);
+  const fits = new RegExp(
+    `^${last
+      .split('*')
+      .map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
+      .join('[^/]*')}$`,
+  );
   const names = await readdir(folder).catch(() => []); // no such folder: no such file
-  return names.filter((name) => fits.test(name) && !name.startsWith('.')).sort().map((name) => join(folder, name));
+  return names
+    .filter((name) => fits.test(name) && !name.startsWith('.'))
+    .sort()
+    .map((name) => join(folder, name));
 }
 
 /** @returns the file, or what is wrong with it */
@@ -70,11 +81,21 @@ async function readYaml(path: string, shown: string): Promise<YamlFile | string[
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    return [`${shown}: it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)}).`];
+    return [
+      `${shown}: it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)}).`,
+    ];
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { strict: true, uniqueKeys: true, stringKeys: true, prettyErrors: false, lineCounter: lines });
-  const errors = [...document.errors, ...document.warnings].map(({ pos, message }) => `${place(shown, lines, pos[0])}: ${message}.`);
+  const document = parseDocument(text, {
+    strict: true,
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+    lineCounter: lines,
+  });
+  const errors = [...document.errors, ...document.warnings].map(
+    ({ pos, message }) => `${place(shown, lines, pos[0])}: ${message}.`,
+  );
   if (errors.length > 0) return errors;
   try {
     return { shown, document, lines, value: document.toJS({ maxAliasCount: MAX_ALIASES }) };
@@ -94,7 +115,10 @@ function merge(main: YamlFile, included: readonly YamlFile[], faults: string[]):
       continue;
     }
     for (const [key, part] of Object.entries(file.value)) {
-      if (!INCLUDABLE.has(key)) faults.push(at(file, [], `${key} stands in the main file only; an included file has ${[...INCLUDABLE].join(', ')}`, key));
+      if (!INCLUDABLE.has(key))
+        faults.push(
+          at(file, [], `${key} stands in the main file only; an included file has ${[...INCLUDABLE].join(', ')}`, key),
+        );
       else if (key === 'policies') mergePolicies(merged, part, file, origins, faults);
       else mergeList(merged, key, part, file, origins, faults);
     }
@@ -104,14 +128,23 @@ function merge(main: YamlFile, included: readonly YamlFile[], faults: string[]):
     faults,
     render: ({ path, text, key }) => {
       const origin = origins.get(pathText(path.slice(0, 2)));
-      return origin === undefined ? at(main, path, text, key) : at(origin.file, [...origin.path, ...path.slice(2)], text, key);
+      return origin === undefined
+        ? at(main, path, text, key)
+        : at(origin.file, [...origin.path, ...path.slice(2)], text, key);
     },
   };
 }
 
 type Origins = Map<string, { readonly file: YamlFile; readonly path: EstatePath }>;
 
-function mergeList(merged: Record<string, unknown>, key: string, part: unknown, file: YamlFile, origins: Origins, faults: string[]): void {
+function mergeList(
+  merged: Record<string, unknown>,
+  key: string,
+  part: unknown,
+  file: YamlFile,
+  origins: Origins,
+  faults: string[],
+): void {
   if (!Array.isArray(part)) {
     faults.push(at(file, [key], `${key} is ${typeof part}; expected a list`));
     return;
@@ -122,7 +155,13 @@ function mergeList(merged: Record<string, unknown>, key: string, part: unknown, 
   merged[key] = [...(before as unknown[]), ...(part as unknown[])]; // both were proven to be arrays
 }
 
-function mergePolicies(merged: Record<string, unknown>, part: unknown, file: YamlFile, origins: Origins, faults: string[]): void {
+function mergePolicies(
+  merged: Record<string, unknown>,
+  part: unknown,
+  file: YamlFile,
+  origins: Origins,
+  faults: string[],
+): void {
   const before = merged['policies'] ?? {};
   if (!isRecord(part) || !isRecord(before)) {
     if (!isRecord(part)) faults.push(at(file, ['policies'], 'policies is no mapping of names'));
@@ -146,7 +185,10 @@ function isListOfText(value: unknown): boolean {
 /** Points at the value under the path, or at the nearest thing above it that exists. */
 function at(file: YamlFile, path: EstatePath, text: string, key?: string): string {
   const found = nearest(file.document, path);
-  const named = key !== undefined && isMap(found) ? found.items.find((item) => isScalar(item.key) && item.key.value === key)?.key : undefined;
+  const named =
+    key !== undefined && isMap(found)
+      ? found.items.find((item) => isScalar(item.key) && item.key.value === key)?.key
+      : undefined;
   const node = isNode(named) ? named : found;
   return `${place(file.shown, file.lines, node?.range?.[0] ?? 0)}: ${text}.`;
 }

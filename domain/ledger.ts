@@ -1,0 +1,358 @@
+/**
+ * The durable memory, as the product needs it: one room with five doors. Every method that waits takes an AbortSignal last.
+ */
+import type {
+  Actor,
+  BystanderVerdict,
+  CheckResult,
+  CompensationResult,
+  Report,
+  RunResult,
+} from './contracts/report.js';
+import type { ConfirmNeed, LeftTask, PlanDraft, PlanFinding, PlannedTarget, TargetExtras } from './contracts/plan.js';
+import type { Estate } from './contracts/estate.js';
+import type { Policy } from './contracts/policy.js';
+import type { TerminationRequest } from './contracts/request.js';
+import type { Outcome, Tally } from './outcomes.js';
+import type { Reply } from './ports.js';
+import type { EngineInfo, ObservedTask, Priority, Rung, TargetKey, TaskDetail, TaskRef } from './tasks.js';
+
+/** The part of a wave that one activity handles. `wave` counts from 1; `shard` from 0. */
+export interface ShardKey {
+  readonly runId: string;
+  readonly wave: number;
+  readonly shard: number;
+}
+
+/** A shard as taken by one attempt; the highest epoch is the only one that may act or write. */
+export interface Claim extends ShardKey {
+  readonly epoch: number;
+  /** When the claim was taken, milliseconds, of the claimer's clock: no earlier claim can have sent later than this plus its lease. */
+  readonly at: number;
+}
+
+/** One request to one target. */
+export interface Attempt {
+  /** 1, 2, 3 … per target. */
+  readonly n: number;
+  readonly rung: Rung;
+  readonly epoch: number;
+  readonly intendedAt: number;
+  /** Absent: in doubt, it may have left. */
+  readonly reply?: Reply['kind'];
+  readonly repliedAt?: number;
+}
+
+/** A target of a shard with all that deciding needs. */
+export interface ShardTarget extends PlannedTarget {
+  readonly group?: string;
+  readonly sessions: TargetExtras['sessions'];
+  readonly sharesSessionsWith?: readonly string[];
+  readonly attempts: readonly Attempt[];
+  /** Latest outcome that evidence gives so far; final ones are never listed as open. */
+  readonly outcome?: Outcome;
+  /** When that outcome was recorded. */
+  readonly outcomeAt?: number;
+  /**
+   * A person's `retry` that neither a newer outcome nor a newer attempt has answered: act again, on this rung where one is
+   * named. By the ledger's order, because the clocks of two hosts differ.
+   */
+  readonly again?: { readonly at: number; readonly rung?: Rung };
+  /** First time it was seen ending without any request of ours; `within` counts from here. */
+  readonly endingSince?: number;
+  /** Was a snapshot already taken before or during the stop? */
+  readonly hasSnapshot: boolean;
+  /** Discovery's observation, which serves as a fresh list if asked for less than 1 s ago. */
+  readonly seen?: { readonly askedAt: number; readonly state: ObservedTask['state'] };
+}
+
+/** A stored observation. `outcome` present: the observation settles (or provisionally settles) how the target ended. */
+export interface Evidence {
+  readonly target: TargetKey;
+  readonly at: number;
+  /** One sentence for the auditor: what was seen, where. */
+  readonly what: string;
+  readonly outcome?: Outcome;
+  readonly late?: boolean;
+  readonly rung?: Rung;
+  /** Set once: the target was first seen `ending` without a request of ours. */
+  readonly ending?: boolean;
+  /** A bounded, redacted detail worth keeping: log tail and step metrics before they are lost. */
+  readonly snapshot?: TaskDetail;
+}
+
+/** Attempts and evidence of one shard, guarded by epochs. The hot part of the ledger. */
+export interface ShardLedger {
+  /** Takes the shard; older claims are void from here on. */
+  claim(key: ShardKey, at: number, signal: AbortSignal): Promise<Claim>;
+  /** Targets of the shard without a final outcome. @throws OffboilError `CLAIM_LOST` */
+  open(claim: Claim, signal: AbortSignal): Promise<ShardTarget[]>;
+  /**
+   * Writes attempts as `intended` before anything is sent; floors are checked again under a lock on the group.
+   * @returns attempts that may be sent, and targets that a floor protects (their evidence is written here)
+   * @throws OffboilError `CLAIM_LOST`; nothing was written
+   */
+  intend(
+    claim: Claim,
+    intents: readonly { readonly target: TargetKey; readonly n: number; readonly rung: Rung }[],
+    at: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly granted: readonly TargetKey[]; readonly protected: readonly TargetKey[] }>;
+  /** Writes replies, in sets. @throws OffboilError `CLAIM_LOST` */
+  answer(
+    claim: Claim,
+    answers: readonly { readonly target: TargetKey; readonly n: number; readonly reply: Reply; readonly at: number }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Appends evidence, in sets. A second final outcome for a target is ignored. @throws OffboilError `CLAIM_LOST` */
+  record(claim: Claim, evidence: readonly Evidence[], signal: AbortSignal): Promise<void>;
+  /** Counts of the shard. */
+  tally(key: ShardKey, signal: AbortSignal): Promise<Tally>;
+}
+
+export type ControlState = 'go' | 'paused' | 'braked';
+
+/** Control rows and epochs: what a worker must know before each request leaves. */
+export interface ControlLedger {
+  /** One query for all shards a worker holds: state of their runs and newest epochs. */
+  look(
+    keys: readonly ShardKey[],
+    signal: AbortSignal,
+  ): Promise<readonly { readonly control: ControlState; readonly epoch: number }[]>;
+  /** Commits the control row and notifies the workers. `braked` is never taken back. */
+  command(runId: string, state: ControlState, signal: AbortSignal): Promise<void>;
+  /** Calls back when a control row changed; only makes the next `look` earlier. @returns how to stop listening */
+  listen(changed: () => void): () => void;
+}
+
+/** What openRun decides. `design.md` §5. */
+export interface OpenedRun {
+  readonly decision: 'new' | 'continued' | 'finished' | 'conflict';
+  readonly requestHash: string;
+  readonly startedAt: string;
+  /** Result of a finished run. */
+  readonly result?: RunResult;
+  /** Present once the plan is frozen. */
+  readonly plan?: FrozenPlan;
+  readonly confirmed: boolean;
+  readonly control: ControlState;
+}
+
+export interface FrozenWave {
+  readonly priority: Priority;
+  readonly targets: number;
+  readonly servers: number;
+  readonly shards: readonly { readonly site?: string; readonly targets: number; readonly servers: readonly string[] }[];
+  readonly tally: Tally;
+}
+
+/** The plan as the workflow needs it: counts and keys, no targets. */
+export interface FrozenPlan {
+  readonly planHash: string;
+  readonly plannedAt: number;
+  readonly confirm: ConfirmNeed;
+  readonly policy: Policy;
+  readonly waves: readonly FrozenWave[];
+  /** Servers with targets, in at most 16 groups of one site each: shard n of wave 0 is group n. */
+  readonly linger: readonly { readonly site?: string; readonly servers: readonly string[] }[];
+  readonly left: number;
+  readonly findings: readonly PlanFinding[];
+  readonly hasChecks: boolean;
+  readonly hasCompensations: boolean;
+  /** Longest `within` of a target, for bounds. */
+  readonly longestWithinMs: number;
+}
+
+/** Runs, their requests, estates and ends. */
+export interface RunLedger {
+  /** Opens, continues or refuses a run, in one transaction. Dry runs get a row that is never *the* run. */
+  open(
+    run: {
+      readonly runId: string;
+      readonly request: TerminationRequest;
+      readonly requestHash: string;
+      readonly dryRun: boolean;
+    },
+    at: number,
+    signal: AbortSignal,
+  ): Promise<OpenedRun>;
+  /** Stores the effective estate by its hash and ties the run to it; the first one stays. @returns the run's estate */
+  adoptEstate(
+    runId: string,
+    hash: string,
+    estate: Estate,
+    signal: AbortSignal,
+  ): Promise<{ readonly hash: string; readonly estate: Estate }>;
+  /** Request, estate and policy of a run. @throws OffboilError `RUN_UNKNOWN` */
+  read(runId: string, signal: AbortSignal): Promise<RunRecord>;
+  /** Writes what people did: approvals, rejections, pauses, skips, retries, resolutions; audited in the same transaction. */
+  act(runId: string, act: PersonalAct, at: number, signal: AbortSignal): Promise<void>;
+  /** Closes the run with its result and report, once. */
+  close(runId: string, result: RunResult, report: Report | undefined, at: number, signal: AbortSignal): Promise<void>;
+  /** Runs, newest first, for `offboil runs`. */
+  list(
+    filter: { readonly open?: boolean; readonly sinceMs?: number },
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<RunRow[]>;
+}
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly request: TerminationRequest;
+  readonly requestHash: string;
+  readonly startedAt: string;
+  readonly estateHash?: string;
+  readonly estate?: Estate;
+  readonly plan?: FrozenPlan;
+  readonly report?: Report;
+  readonly result?: RunResult;
+}
+
+export interface RunRow {
+  readonly runId: string;
+  readonly startedAt: string;
+  readonly end?: string;
+  readonly exitCode?: number;
+  readonly requestedBy: string;
+  readonly reason: string;
+  readonly planned: number;
+}
+
+export type PersonalAct =
+  | { readonly kind: 'approve' | 'reject'; readonly actor: Actor; readonly planHash: string; readonly note?: string }
+  | { readonly kind: 'pause' | 'resume' | 'brake' | 'cancel'; readonly actor: Actor; readonly reason: string }
+  | { readonly kind: 'skip'; readonly actor: Actor; readonly targets: readonly TargetKey[] }
+  | { readonly kind: 'retry'; readonly actor: Actor; readonly targets?: readonly TargetKey[]; readonly rung?: Rung }
+  | { readonly kind: 'resolve'; readonly actor: Actor; readonly target: TargetKey; readonly note: string }
+  /** Not a person's: what the run itself did and an auditor must find, such as a gate's halt or a notice that was sent. */
+  | { readonly kind: 'note'; readonly what: string };
+
+/** One server's observation for one run. */
+export interface ServerObservation {
+  readonly server: string;
+  readonly askedAt: number;
+  readonly info?: EngineInfo;
+  /** Absent when the list could not be read; then `problem` says why. */
+  readonly tasks?: readonly ObservedTask[];
+  readonly problem?: { readonly code: string; readonly message: string };
+}
+
+/** Observations, plans, reservations. */
+export interface PlanLedger {
+  /** Stores one look at a server; `phase` keeps before, after and watch apart. */
+  observe(
+    runId: string,
+    phase: 'discovery' | 'after' | 'watch',
+    seen: ServerObservation,
+    signal: AbortSignal,
+  ): Promise<void>;
+  observations(
+    runId: string,
+    phase: 'discovery' | 'after' | 'watch',
+    signal: AbortSignal,
+  ): Promise<ServerObservation[]>;
+  /** Which of the tasks another run has reserved, and which run. */
+  reservedByOthers(
+    runId: string,
+    servers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, string>>;
+  /** Freezes the plan once: a second call answers the first plan. Shards are given per target (same order as in the plan). */
+  freeze(
+    runId: string,
+    draft: PlanDraft,
+    frozen: {
+      readonly planHash: string;
+      readonly policy: Policy;
+      readonly at: number;
+      readonly sites: ReadonlyMap<string, string>;
+    },
+    signal: AbortSignal,
+  ): Promise<FrozenPlan>;
+  /**
+   * Records the confirm and reserves every target in one transaction. What another run took meanwhile ends `protected`.
+   * @returns how many were protected
+   */
+  confirm(runId: string, planHash: string, at: number, signal: AbortSignal): Promise<{ readonly protected: number }>;
+  /** The whole plan as frozen, with what was left, findings and extras. */
+  read(runId: string, signal: AbortSignal): Promise<PlanDraft | undefined>;
+}
+
+/** The part of the ledger behind checks, compensations, bystanders and the report. */
+export interface ClosingLedger {
+  /** Targets without a final outcome become `skipped` (with the reason), or get the given evidence. @returns how many */
+  skipOpen(
+    runId: string,
+    scope: 'unrequested' | readonly TargetKey[],
+    why: string,
+    at: number,
+    signal: AbortSignal,
+  ): Promise<number>;
+  recordChecks(
+    runId: string,
+    phase: 'before' | 'after',
+    results: readonly CheckRow[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Writes the compensation before it starts and its end after it; keyed by target, idempotent. */
+  recordCompensation(runId: string, row: CompensationResult, at: number, signal: AbortSignal): Promise<void>;
+  recordBystanders(runId: string, verdicts: readonly BystanderVerdict[], signal: AbortSignal): Promise<void>;
+  recordCameBack(
+    runId: string,
+    rows: readonly { readonly task: TaskRef; readonly why: string }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Everything the report is derived from, read in one snapshot. */
+  facts(runId: string, signal: AbortSignal): Promise<RunFacts>;
+}
+
+export interface CheckRow {
+  readonly name: string;
+  readonly database: string;
+  readonly query: string;
+  readonly targets: readonly string[];
+  readonly verdict: 'green' | 'red' | 'inconclusive';
+  readonly detail: string;
+}
+
+/** A target with its outcome, as the view over evidence gives it. */
+export interface TargetFacts {
+  readonly target: PlannedTarget & TargetExtras;
+  readonly wave: number;
+  readonly outcome?: Outcome;
+  readonly late: boolean;
+  readonly at?: number;
+  readonly rung?: Rung;
+  readonly requests: number;
+  readonly evidence: readonly { readonly at: number; readonly what: string }[];
+}
+
+export interface RunFacts {
+  readonly run: RunRecord;
+  readonly targets: readonly TargetFacts[];
+  readonly left: readonly LeftTask[];
+  readonly notSeen: readonly string[];
+  readonly unreadServers: readonly { readonly server: string; readonly message: string }[];
+  readonly actors: readonly Actor[];
+  readonly checks: readonly CheckResult[];
+  readonly compensations: readonly CompensationResult[];
+  readonly bystanders: readonly BystanderVerdict[];
+  readonly cameBack: readonly {
+    readonly server: string;
+    readonly id: string;
+    readonly name: string;
+    readonly why: string;
+    readonly active: boolean;
+  }[];
+  readonly timeline: readonly { readonly at: number; readonly what: string; readonly by?: string }[];
+}
+
+/** The durable memory, as one room with five doors. */
+export interface Ledger {
+  readonly runs: RunLedger;
+  readonly plans: PlanLedger;
+  readonly shards: ShardLedger;
+  readonly control: ControlLedger;
+  readonly closing: ClosingLedger;
+}

@@ -1,0 +1,276 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Estate } from '../../domain/contracts/estate.js';
+import { OffboilError } from '../../domain/errors.js';
+import { readEstateFile } from '../../worker/estate-file.js';
+
+let folder = '';
+let count = 0;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'offboil-estate-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const SERVERS =
+  'servers:\n  - { name: carte-1, engine: carte, url: "http://c/kettle" }\n  - { name: hop-1, engine: hop, url: "http://h/hop" }\n';
+
+/** Reads an estate made of these files; the first is the main one. */
+async function read(files: Readonly<Record<string, string>> | string): Promise<Estate> {
+  count += 1;
+  const own = join(folder, String(count));
+  const named = typeof files === 'string' ? { 'offboil.yaml': files } : files;
+  for (const [name, text] of Object.entries(named)) {
+    await mkdir(dirname(join(own, name)), { recursive: true });
+    await writeFile(join(own, name), text);
+  }
+  const { estate } = await readEstateFile(join(own, Object.keys(named)[0] ?? 'missing.yaml'));
+  return estate;
+}
+
+/** What is said about a faulty estate, without the folder in front. */
+async function faultsOf(files: Readonly<Record<string, string>> | string): Promise<string[]> {
+  try {
+    await read(files);
+  } catch (error) {
+    if (!(error instanceof OffboilError)) throw error;
+    expect(error.code).toBe('ESTATE_INVALID');
+    return error.message.split('\n').map((line) => line.replace(join(folder, String(count)) + '/', ''));
+  }
+  return [];
+}
+
+describe('an estate file', () => {
+  it('is read with its defaults filled and its secrets still references', async () => {
+    const estate = await read(
+      'servers:\n  - { name: a, engine: carte, url: "http://a", user: u, password: "${env:P}" }\n',
+    );
+    expect(estate.servers).toMatchObject([{ password: '${env:P}', limits: { perServer: 4, timeout: '10s' } }]);
+    expect(estate.unmatched).toEqual({ priority: 'core', confirm: 'approver' });
+  });
+
+  it('as the example shows it is valid', async () => {
+    const { estate } = await readEstateFile('offboil.example.yaml');
+    expect(estate.tasks).toHaveLength(3);
+  });
+
+  it('names file, line, column, value and expectation of every fault at once', async () => {
+    const text = `servers:
+  - name: a
+    engine: karte
+    url: htp:/x
+    limits: { perServer: 0 }
+  - { name: b, engine: carte }
+tasks:
+  - match: { name: x }
+    priority: hihg
+    compensate: { kind: reurn }
+policies:
+  p: { waves: [0, 300%], settle: 10 }
+extra: 1
+`;
+    expect(await faultsOf(text)).toEqual([
+      'offboil.yaml:3:13: servers[0].engine is "karte"; expected carte or hop.',
+      'offboil.yaml:4:10: servers[0].url is "htp:/x"; expected an address such as https://host:8443/kettle.',
+      'offboil.yaml:5:26: servers[0].limits.perServer is 0; expected at least 1.',
+      'offboil.yaml:6:5: servers[1].url is missing; expected text.',
+      'offboil.yaml:9:15: tasks[0].priority is "hihg"; expected low, normal, high or core.',
+      'offboil.yaml:10:25: tasks[0].compensate.kind is "reurn"; expected rerun or manual.',
+      'offboil.yaml:12:19: policies.p.waves[1] is "300%"; expected a share such as 20%.',
+      'offboil.yaml:12:16: policies.p.waves[0] is 0; expected at least 1.',
+      'offboil.yaml:12:34: policies.p.settle is 10; expected text.',
+      'offboil.yaml:13:1: extra is no field that is known here.',
+      'Nothing was read.',
+    ]);
+  });
+
+  it('says so in one line when there is one fault', async () => {
+    expect(await faultsOf(`${SERVERS}policies: { p: { extends: careful, climb: up } }\n`)).toEqual([
+      'offboil.yaml:4:43: policies.p.climb is "up"; expected ask or auto. Nothing was read.',
+    ]);
+  });
+
+  it('never shows what may be a secret', async () => {
+    const text =
+      'servers:\n  - { name: a, engine: carte, url: "http://u:geheim@a", user: x, password: 5 }\ndatabases:\n  - { name: w, kind: postgresql, url: "mysql://u:geheim@h/d" }\n';
+    expect((await faultsOf(text)).join()).not.toContain('geheim');
+    expect((await faultsOf(text.replace('password: 5', 'password: p'))).join()).not.toContain('geheim');
+  });
+
+  it('that is no YAML, repeats a key or multiplies anchors is refused with its place', async () => {
+    expect((await faultsOf('servers:\n  - name: [\n'))[0]).toMatch(/^offboil\.yaml:\d+:\d+: /);
+    expect((await faultsOf(`${SERVERS}servers: []\n`))[0]).toMatch(/^offboil\.yaml:4:1: Map keys must be unique/);
+    const bomb = [
+      'a: &a [x, x]',
+      ...'bcdefgh'
+        .split('')
+        .map(
+          (key, index) =>
+            `${key}: &${key} [*${'abcdefgh'[index] ?? ''}, *${'abcdefgh'[index] ?? ''}, *${'abcdefgh'[index] ?? ''}, *${'abcdefgh'[index] ?? ''}]`,
+        ),
+    ].join('\n');
+    expect((await faultsOf(bomb)).join()).toContain('alias');
+  });
+
+  it('that cannot be read, or is empty, is refused', async () => {
+    await expect(readEstateFile(join(folder, 'nowhere.yaml'))).rejects.toThrow(
+      /nowhere\.yaml: it cannot be read \(ENOENT\)\.\nNothing was read\./,
+    );
+    expect((await faultsOf(''))[0]).toMatch(/the estate is null; expected a mapping/);
+  });
+});
+
+describe('included files', () => {
+  it('add their parts to the main file, in the order of their names', async () => {
+    const estate = await read({
+      'offboil.yaml': `${SERVERS}include: [contracts/*.yaml]\ntasks: [{ match: { name: main } }]\n`,
+      'contracts/b.yaml': 'tasks: [{ match: { name: b } }]\n',
+      'contracts/a.yaml': 'tasks: [{ match: { name: a } }]\npolicies: { p: { extends: careful } }\n',
+      'contracts/notes.txt': 'not: [read',
+    });
+    expect(estate.tasks.map(({ match }) => match.name)).toEqual(['main', 'a', 'b']);
+    expect(Object.keys(estate.policies)).toEqual(['p']);
+    expect(estate.include).toEqual([]);
+  });
+
+  it('have their faults named in their own file', async () => {
+    const faults = await faultsOf({
+      'offboil.yaml': `${SERVERS}include: [team.yaml, nothing*.yaml]\npolicies: { p: { extends: careful } }\n`,
+      'team.yaml':
+        'tasks:\n  - match: { name: a }\n    priority: hihg\npolicies:\n  p: { extends: contain }\ninclude: [x]\n',
+    });
+    expect(faults.toSorted()).toEqual([
+      'Nothing was read.',
+      'offboil.yaml:4:22: include[1] is "nothing*.yaml"; expected a file that exists.',
+      'team.yaml:3:15: tasks[0].priority is "hihg"; expected low, normal, high or core.',
+      'team.yaml:5:3: policy p is defined twice.',
+      'team.yaml:6:1: include stands in the main file only; an included file has servers, databases, tasks, notifiers, policies.',
+    ]);
+  });
+});
+
+describe('an estate is checked as a whole', () => {
+  const contract = (rest: string): string =>
+    `${SERVERS}databases:\n  - { name: w, kind: postgresql, url: "\${env:W}" }\ntasks:\n  - { match: { name: x }, ${rest} }\n`;
+
+  it.each([
+    [
+      'two servers of one name',
+      `${SERVERS}  - { name: carte-1, engine: carte, url: "http://d" }\n`,
+      '4:13: servers[2].name is "carte-1", as is servers[0].name',
+    ],
+    [
+      'a pattern that cannot be compiled',
+      contract('tags: [t]').replace('name: x', 'name: /(/'),
+      '7:22: tasks[0].match.name cannot be used: The pattern /(/',
+    ],
+    [
+      'a server that no contract can mean',
+      contract('tags: [t]').replace('name: x', 'name: x, servers: [hop-9]'),
+      'tasks[0].match.servers[0] cannot be used: no server is named hop-9',
+    ],
+    [
+      'a check on an unknown database',
+      contract('checks: [{ name: c, database: v, query: q, expect: { rows: 0 } }]'),
+      'tasks[0].checks[0].database is "v"; expected w',
+    ],
+    [
+      'sessions on an unknown database',
+      contract('sessions: [{ database: v, applicationName: a }]'),
+      'tasks[0].sessions[0].database is "v"',
+    ],
+    [
+      'a table in an unknown database',
+      contract('writes: [{ database: v, table: t }]'),
+      'tasks[0].writes[0].database is "v"',
+    ],
+    [
+      'two checks of one name',
+      contract(
+        'checks: [{ name: c, database: w, query: q, expect: { rows: 0 } }, { name: c, database: w, query: r, expect: { rows: 0 } }]',
+      ),
+      'tasks[0].checks[1].name is "c" once more',
+    ],
+    [
+      'a rollback without sessions',
+      contract('stop: { ladder: [rollback] }'),
+      'tasks[0].stop.ladder has rollback, but the contract declares no sessions',
+    ],
+    ['a rerun of the held object on Hop', contract('compensate: { kind: rerun }'), 'impossible on hop-1 (Hop)'],
+    [
+      'a rerun on Hop that is no Hop file',
+      contract('compensate: { kind: rerun, run: /etl/x }'),
+      'expected a .hpl or .hwf file',
+    ],
+    [
+      'parameters without a path',
+      contract('compensate: { kind: rerun, parameters: { A: b } }').replace('name: x', 'name: x, kind: job'),
+      'parameters need run',
+    ],
+    [
+      'a parameter from an unknown database',
+      contract('compensate: { kind: rerun, run: a.hpl, parameters: { A: "${sql:v:SELECT 1}" } }'),
+      'tasks[0].compensate.parameters.A is "v"',
+    ],
+    [
+      'a path on a Carte that cannot run one',
+      `servers:\n  - { name: a, engine: carte, url: "http://a", version: 4.4.0 }\ntasks:\n  - { match: { name: x }, compensate: { kind: rerun, run: /x } }\n`,
+      'impossible on a: Carte 4.4.0',
+    ],
+    [
+      'a floor of an unknown group',
+      `${SERVERS}policies: { p: { extends: careful, floors: [{ group: g, keep: 1 }] } }\n`,
+      'policies.p.floors[0].group is "g"',
+    ],
+    [
+      'a policy under a built-in name',
+      `${SERVERS}policies: { careful: { extends: contain } }\n`,
+      'policies.careful is built in',
+    ],
+    [
+      'a policy that extends nothing known',
+      `${SERVERS}policies: { p: { extends: q } }\n`,
+      'policies.p: Policy p extends q, which does not exist',
+    ],
+    [
+      'a reference that does not stand alone',
+      'servers:\n  - { name: a, engine: carte, url: "http://a", user: u, password: "x${env:P}" }\n',
+      'servers[0].password is no whole reference',
+    ],
+    [
+      'a password without a user',
+      'servers:\n  - { name: a, engine: carte, url: "http://a", password: p }\n',
+      'servers[0].password has no user',
+    ],
+    [
+      'a certificate without its key',
+      'servers:\n  - { name: a, engine: carte, url: "https://a", tls: { cert: c } }\n',
+      'only one of cert and key',
+    ],
+    [
+      'TLS settings without TLS',
+      'servers:\n  - { name: a, engine: carte, url: "http://a", tls: { ca: c } }\n',
+      'its url is not https',
+    ],
+    [
+      'an unknown time zone',
+      'servers:\n  - { name: a, engine: carte, url: "http://a", timezone: Mars/Base }\n',
+      'expected an IANA zone',
+    ],
+    [
+      'a database that is no PostgreSQL',
+      `${SERVERS}databases: [{ name: w, kind: postgresql, url: "mysql://h/d" }]\n`,
+      'databases[0].url is ***; expected postgresql://',
+    ],
+    [
+      'a notifier’s secret that is no key',
+      `${SERVERS}notifiers: [{ name: n, kind: webhook, url: "https://h", secret: "short" }]\n`,
+      'notifiers[0].secret is ***; expected base64',
+    ],
+  ])('and refused for %s, with the place', async (_, text, expected) => {
+    const faults = await faultsOf(text);
+    expect(faults[0]).toMatch(/^offboil\.yaml:\d+:\d+: /);
+    expect(faults.join('\n')).toContain(expected);
+  });
+});

@@ -1,0 +1,372 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { keyOf } from '../../domain/contracts/plan.js';
+import { reportSchema, type CheckResult, type Report } from '../../domain/contracts/report.js';
+import { OUTCOMES, type Outcome } from '../../domain/outcomes.js';
+import { resolvePolicy } from '../../domain/planning/policies.js';
+import type { FrozenPlan, RunFacts } from '../../domain/ports.js';
+import { buildReport } from '../../domain/reporting/build-report.js';
+import { judgeBystanders } from '../../domain/reporting/bystanders.js';
+import { findCameBack } from '../../domain/reporting/came-back.js';
+import { formatCounts, judgeRun } from '../../domain/reporting/verdict.js';
+import { STATE_CLASSES, type ObservedTask, type TaskDetail } from '../../domain/tasks.js';
+import { aRequest, aTarget, aTask, seen, someFacts, unread } from './builders.js';
+
+const finished = { how: 'finished' } as const;
+
+function aCheck(before: CheckResult['before'], after: CheckResult['after']): CheckResult {
+  return { name: 'half batch', database: 'w', targets: [], before, after, detail: '3 rows' };
+}
+
+function report(facts: RunFacts): Report {
+  return buildReport(facts, judgeRun(facts, finished), 3_000_000);
+}
+
+describe('the verdict on a run', () => {
+  it('is completed, 0, when all is proven', () => {
+    const facts = someFacts({
+      targets: [aTarget(), aTarget({ outcome: 'alreadyEnded' })],
+      checks: [aCheck('red', 'red')],
+    });
+    expect(judgeRun(facts, finished)).toEqual({
+      end: 'completed',
+      exitCode: 0,
+      message: '2 of 2 proven ended · 1 alreadyEnded · no check turned red',
+    });
+  });
+
+  it('is completed, 0, when nothing matched, and says so', () => {
+    expect(judgeRun(someFacts(), finished)).toEqual({
+      end: 'completed',
+      exitCode: 0,
+      message: 'nothing matched, nothing was sent',
+    });
+  });
+
+  it('is completed, 0, for a dry run', () => {
+    const facts = someFacts({
+      targets: [aTarget({ outcome: 'skipped' })],
+      run: { request: aRequest({ dryRun: true }) },
+    });
+    expect(judgeRun(facts, finished)).toMatchObject({ end: 'completed', exitCode: 0 });
+  });
+
+  it.each(['unconfirmed', 'failed', 'refused', 'unreachable', 'replaced', 'skipped'] as const)(
+    'is incomplete, 2, with a target %s',
+    (outcome) => {
+      const verdict = judgeRun(someFacts({ targets: [aTarget(), aTarget({ outcome })] }), finished);
+      expect(verdict).toMatchObject({ end: 'incomplete', exitCode: 2 });
+      expect(verdict.message).toContain(`1 ${outcome}`);
+    },
+  );
+
+  it('is incomplete when a target has no outcome at all', () => {
+    const { outcome: _, ...open } = aTarget();
+    expect(judgeRun(someFacts({ targets: [open] }), finished).exitCode).toBe(2);
+  });
+
+  it('is completed with protected targets, and with those that a person skipped', () => {
+    const skipped = aTarget({ outcome: 'skipped', evidence: [{ at: 1, what: 'skipped by ann' }] });
+    expect(judgeRun(someFacts({ targets: [skipped, aTarget({ outcome: 'protected' })] }), finished).exitCode).toBe(0);
+  });
+
+  it('is completed when what replaced a target was seen ended', () => {
+    const target = aTarget({ outcome: 'replaced' });
+    const { server, id } = target.target;
+    const cameBack = [{ server, id, name: 'x', why: '', active: false }];
+    expect(judgeRun(someFacts({ targets: [target], cameBack }), finished).exitCode).toBe(0);
+  });
+
+  it('is incomplete when a server that the selection covers was not read, even when nothing matched', () => {
+    const unreadServers = [{ server: 'carte-2', message: 'down' }];
+    expect(judgeRun(someFacts({ unreadServers }), finished)).toMatchObject({
+      exitCode: 2,
+      message: 'nothing matched, nothing was sent · not read: carte-2',
+    });
+    const elsewhere = { request: aRequest({ select: { servers: ['carte-1'] } }) };
+    expect(judgeRun(someFacts({ unreadServers, run: elsewhere }), finished).exitCode).toBe(0);
+  });
+
+  it('is incomplete when a check turned red, or a compensation failed or is unanswered', () => {
+    const target = aTarget();
+    expect(judgeRun(someFacts({ targets: [target], checks: [aCheck('green', 'red')] }), finished).exitCode).toBe(2);
+    expect(judgeRun(someFacts({ targets: [target], checks: [aCheck('inconclusive', 'red')] }), finished).exitCode).toBe(
+      2,
+    );
+    for (const state of ['failed', 'unanswered'] as const) {
+      const compensations = [{ server: 's', id: 'i', name: 'n', kind: 'rerun' as const, state, detail: '' }];
+      expect(judgeRun(someFacts({ targets: [target], compensations }), finished).exitCode).toBe(2);
+    }
+  });
+
+  it('is not changed by what came back alone', () => {
+    const cameBack = [{ server: 's', id: 'i', name: 'n', why: 'w', active: true }];
+    expect(judgeRun(someFacts({ targets: [aTarget()], cameBack }), finished).exitCode).toBe(0);
+  });
+
+  it('puts brake and cancel before all else, then refusal, then our own error', () => {
+    const facts = someFacts({ targets: [aTarget({ outcome: 'unconfirmed' })] });
+    expect(judgeRun(facts, { how: 'braked' })).toMatchObject({ end: 'braked', exitCode: 4 });
+    expect(judgeRun(facts, { how: 'cancelled' })).toMatchObject({ end: 'cancelled', exitCode: 4 });
+    expect(judgeRun(facts, { how: 'error', code: 'INTERNAL', message: 'bug' })).toMatchObject({
+      end: 'error',
+      exitCode: 1,
+      code: 'INTERNAL',
+    });
+    expect(judgeRun(someFacts(), { how: 'refused', code: 'PLAN_REJECTED', message: 'ann said no.' })).toEqual({
+      end: 'refused',
+      exitCode: 3,
+      code: 'PLAN_REJECTED',
+      message: 'PLAN_REJECTED: ann said no.',
+    });
+  });
+
+  it('counts in a fixed order', () => {
+    expect(formatCounts({ unconfirmed: 2, stopped: 38 })).toBe('38 stopped, 2 unconfirmed');
+    expect(formatCounts({})).toBe('no targets');
+  });
+});
+
+describe('a bystander', () => {
+  const target = aTask({ id: 'target' });
+  const before = aTask({ id: 'by', name: 'innocent' });
+  const judgeAs = (
+    after: Partial<ObservedTask> | 'gone',
+    samples: { before?: TaskDetail; after?: TaskDetail } = {},
+  ): string => {
+    const list = after === 'gone' ? [] : [{ ...before, ...after }];
+    const [verdict] = judgeBystanders({
+      before: seen([target, before]),
+      after: seen(list),
+      targets: new Set([keyOf(target)]),
+      sampledBefore: new Map(samples.before === undefined ? [] : [[keyOf(before), samples.before]]),
+      sampledAfter: new Map(samples.after === undefined ? [] : [[keyOf(before), samples.after]]),
+    });
+    return `${verdict?.verdict ?? 'none'}${verdict?.sampled === true ? ' (sampled)' : ''}`;
+  };
+  const detail = (errors: number, stoppedFlag = false): TaskDetail => ({
+    word: '',
+    state: 'active',
+    proves: 'nothing',
+    steps: [],
+    logTail: '',
+    errors,
+    stoppedFlag,
+  });
+
+  it('is undisturbed when it goes on', () => {
+    expect(judgeAs({})).toBe('undisturbed');
+    expect(judgeAs({}, { before: detail(1), after: detail(1) })).toBe('undisturbed (sampled)');
+  });
+
+  it('has ended when it ended by itself', () => {
+    expect(judgeAs({ state: 'ended', word: 'Finished' })).toBe('ended');
+  });
+
+  it.each<[string, Partial<ObservedTask> | 'gone']>([
+    ['it vanished', 'gone'],
+    ['its id belongs to another task', { name: 'other' }],
+    ['it was stopped by somebody', { state: 'ended', word: 'Stopped' }],
+    ['it ended with errors', { state: 'ended', word: 'Finished (with errors)' }],
+    ['it is being stopped', { state: 'ending', word: 'Halting' }],
+    ['it was paused', { word: 'Paused' }],
+  ])('needs a look when %s', (_, after) => {
+    expect(judgeAs(after)).toBe('disturbed');
+  });
+
+  it('needs a look when its errors grew, or its detail says it was stopped', () => {
+    expect(judgeAs({}, { before: detail(1), after: detail(2) })).toBe('disturbed (sampled)');
+    expect(judgeAs({ state: 'ended', word: 'Finished' }, { before: detail(0), after: detail(0, true) })).toBe(
+      'disturbed (sampled)',
+    );
+  });
+
+  it('needs a look when it was started again', () => {
+    const [verdict] = judgeBystanders({
+      before: seen([target, { ...before, startedAt: '1' }]),
+      after: seen([{ ...before, startedAt: '2' }]),
+      targets: new Set([keyOf(target)]),
+    });
+    expect(verdict?.verdict).toBe('disturbed');
+  });
+
+  it('is unknown when its server or its word cannot be read', () => {
+    expect(judgeAs({ state: 'unknown', word: 'Foo' })).toBe('unknown');
+    const [verdict] = judgeBystanders({
+      before: seen([target, before]),
+      after: [unread('carte-1')],
+      targets: new Set([keyOf(target)]),
+    });
+    expect(verdict).toMatchObject({ verdict: 'unknown', why: 'no answer within 10 s' });
+  });
+
+  it('is every task of a touched server that had not ended and was no target, exactly once', () => {
+    const task = fc.record({
+      server: fc.constantFrom('carte-1', 'carte-2'),
+      state: fc.constantFrom(...STATE_CLASSES),
+      isTarget: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(task), fc.array(fc.constantFrom(...STATE_CLASSES)), (given, later) => {
+        const tasks = given.map(({ server, state }, index) => aTask({ server, state, id: String(index) }));
+        const targets = new Set(tasks.filter((_, index) => given[index]?.isTarget).map(keyOf));
+        const touched = new Set(tasks.filter((one) => targets.has(keyOf(one))).map(({ server }) => server));
+        const after = tasks.flatMap((one, index) =>
+          later[index] === undefined ? [] : [{ ...one, state: later[index] }],
+        );
+        const verdicts = judgeBystanders({ before: seen(tasks), after: seen(after), targets });
+        const expected = tasks.filter(
+          (one) => touched.has(one.server) && one.state !== 'ended' && !targets.has(keyOf(one)),
+        );
+        expect(verdicts.map(keyOf).sort()).toEqual(expected.map(keyOf).sort());
+      }),
+    );
+  });
+});
+
+describe('what came back', () => {
+  const target = aTarget({ target: { id: 'a', startedAt: '1' } });
+  const was = aTask({ id: 'a', startedAt: '1' });
+  const cameBack = (
+    after: readonly ObservedTask[],
+    startedByUs: readonly string[] = [],
+    before: readonly ObservedTask[] = [was],
+  ): string[] =>
+    findCameBack({
+      facts: someFacts({ targets: [target] }),
+      before: seen(before),
+      after: seen(after),
+      startedByUs: new Set(startedByUs),
+    }).map(({ task, why, active }) => `${task.id}: ${why}${active ? '' : ', ended'}`);
+
+  it('is a new task under the name of a target', () => {
+    expect(cameBack([aTask({ id: 'b' })])).toEqual(['b: started after the plan, under the name of a target (Running)']);
+    expect(cameBack([aTask({ id: 'b', state: 'ended', word: 'Finished' })])).toEqual([
+      'b: started after the plan, under the name of a target (Finished), ended',
+    ]);
+  });
+
+  it('is a new task that fits the selection', () => {
+    expect(cameBack([aTask({ id: 'b', name: 'load_more' })])[0]).toContain('fits the selection');
+  });
+
+  it('is a target that was started again, or is at work after its proven end', () => {
+    expect(cameBack([{ ...was, startedAt: '2' }])[0]).toContain('started again under its own id');
+    expect(cameBack([was])[0]).toContain('at work again');
+    expect(cameBack([{ ...was, name: 'other' }])[0]).toContain('now belongs to other');
+  });
+
+  it('is not what was there before, what does not fit, or what our own rerun started', () => {
+    const bystander = aTask({ id: 'b' });
+    expect(cameBack([{ ...was, state: 'ended', word: 'Stopped' }, bystander], [], [was, bystander])).toEqual([]);
+    expect(cameBack([aTask({ name: 'other' })])).toEqual([]);
+    expect(cameBack([aTask({ id: 'c' })], ['carte-1/c'])).toEqual([]);
+  });
+});
+
+describe('a report', () => {
+  it('satisfies its contract and its counts add up, whatever the outcomes', () => {
+    const outcome = fc.option(fc.constantFrom<Outcome>(...OUTCOMES), { nil: undefined });
+    const verdict = fc.constantFrom('undisturbed' as const, 'ended' as const, 'disturbed' as const, 'unknown' as const);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(outcome, fc.nat(2))),
+        fc.array(fc.tuple(verdict, fc.boolean())),
+        (outcomes, others) => {
+          const targets = outcomes.map(([given, requests]) => {
+            const { outcome: _, ...open } = aTarget({ requests });
+            return given === undefined ? open : { ...open, outcome: given };
+          });
+          const bystanders = others.map(([given, sampled], index) => ({
+            server: 's',
+            id: String(index),
+            name: 'n',
+            kind: 'job' as const,
+            verdict: given,
+            sampled,
+            why: '',
+          }));
+          const made = reportSchema.parse(report(someFacts({ targets, bystanders })));
+          expect(made.targets).toBe(targets.length);
+          expect(Object.values(made.outcomes).reduce((sum, count) => sum + count, 0)).toBe(targets.length);
+          const { total, undisturbed, ended, disturbed, unknown } = made.bystanders;
+          expect(undisturbed + ended + disturbed + unknown).toBe(total);
+          expect(total).toBe(others.length);
+        },
+      ),
+    );
+  });
+
+  it('orders its timeline and shows times in UTC', () => {
+    const { timeline } = report(
+      someFacts({
+        timeline: [
+          { at: 2000, what: 'later' },
+          { at: 1000, what: 'first', by: 'ann' },
+        ],
+      }),
+    );
+    expect(timeline).toEqual([
+      { at: '1970-01-01T00:00:01.000Z', what: 'first', by: 'ann' },
+      { at: '1970-01-01T00:00:02.000Z', what: 'later' },
+    ]);
+  });
+
+  it('says of an unconfirmed target what the last way out is and who would die with it', () => {
+    const bystanders = [
+      {
+        server: 'carte-1',
+        id: 'b',
+        name: 'innocent',
+        kind: 'job' as const,
+        verdict: 'undisturbed' as const,
+        sampled: false,
+        why: '',
+      },
+    ];
+    const [first] = report(someFacts({ targets: [aTarget({ outcome: 'unconfirmed' })], bystanders })).needsYou;
+    expect(first).toMatch(/offboil retry R-1.*restart of carte-1, which would also end 1 bystanders: innocent/);
+  });
+
+  it('names everything else that waits for a person', () => {
+    const policy = { ...resolvePolicy('contain', { policies: {} }), confirm: 'approver' as const };
+    const plan: FrozenPlan = {
+      planHash: 'h',
+      plannedAt: 1,
+      confirm: 'count',
+      policy,
+      waves: [],
+      linger: [],
+      left: 0,
+      findings: [],
+      hasChecks: false,
+      hasCompensations: false,
+      longestWithinMs: 1,
+    };
+    const text = report(
+      someFacts({
+        run: { request: aRequest({ emergency: true }), plan },
+        targets: [aTarget({ outcome: 'unreachable' })],
+        checks: [aCheck('green', 'red'), aCheck('red', 'red')],
+        compensations: [{ server: 's', id: 'i', name: 'n', kind: 'rerun', state: 'failed', detail: 'no such path' }],
+        cameBack: [{ server: 's', id: 'i', name: 'reborn', why: 'w', active: true }],
+        bystanders: [
+          { server: 's', id: 'b', name: 'hurt', kind: 'job', verdict: 'disturbed', sampled: false, why: 'gone' },
+        ],
+        unreadServers: [{ server: 'carte-3', message: 'down' }],
+      }),
+    ).needsYou.join('\n');
+    expect(text.split('\n')).toHaveLength(7);
+    for (const part of [
+      'not reached',
+      'other than ann is owed',
+      'was green before',
+      'rerun for n on s failed',
+      'reborn',
+      'Bystander hurt',
+      'carte-3 was not read',
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+});
