@@ -22,6 +22,8 @@ const arrows = {
   examples: ['client/', 'dist/client/'],
   // run before anything is installed
   scripts: [],
+  // generated from the contracts
+  schema: ['domain/'],
 };
 
 /** What is put together of everything, the sandbox included. */

@@ -8,6 +8,7 @@ import { LEASE_MS, type HeldLease } from './lease.js';
 import { byServer, judgeTarget, listPatiently, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
 import { send } from './send.js';
 import type { ActivityContext, RunScene, SendingEnd, ServerScene, ShardDeps, StopAnswer } from './shard-deps.js';
+import { watchMeanwhile } from './verify-shard.js';
 
 /** Attempts written as `intended` in one set: few enough that little is in doubt after a crash. */
 const CHUNK = 40;
@@ -39,10 +40,22 @@ export async function stopShard(deps: ShardDeps, key: ShardKey, context: Activit
   try {
     const targets = await deps.shards.open(claim, context.signal);
     const servers = byServer(targets);
-    // One slow or dead server holds up nobody: each has its own sliding window.
+    // One slow or dead server holds up nobody: each has its own sliding window, and is looked at as soon as it is done.
+    const sent = new Set<string>();
+    const allSent = new AbortController();
+    const watching =
+      servers.size > 1
+        ? watchMeanwhile(deps, scene, claim, sent, AbortSignal.any([context.signal, allSent.signal]))
+        : undefined;
     const ends = await Promise.allSettled(
-      [...servers].map(([server, own]) => new ServerStop(deps, scene, claim, lease, server, context.signal).run(own)),
+      [...servers].map(async ([server, own]) => {
+        const end = await new ServerStop(deps, scene, claim, lease, server, context.signal).run(own);
+        sent.add(server);
+        return end;
+      }),
     );
+    allSent.abort();
+    await watching;
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     const done = ends.filter((end) => end.status === 'fulfilled').map(({ value }) => value);

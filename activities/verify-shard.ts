@@ -23,6 +23,8 @@ const PATIENT_AFTER_MS = 10_000;
 const PATIENT_FACTOR = 4;
 /** When a target is due, others that become due so soon are waited for, so that one stop attempt serves all. */
 const DUE_TOGETHER_MS = 1000;
+/** Servers that are done are looked at while others are still being sent to for so long. */
+const SENT_ALONE_MS = 1000;
 /** Doubts closed by `inspect` per poll and server; the rest waits for the next poll. */
 const INSPECTS_PER_POLL = 20;
 
@@ -63,6 +65,39 @@ export async function lingerShard(
   );
   rethrow(ends, watch);
   return { due: 0, climbable: 0, tally: await deps.shards.tally(key, context.signal) };
+}
+
+/**
+ * While one server of the shard is still being sent to (slow, or dead), those that are done are looked at already: nobody is
+ * held up, and an end is seen in its time. What it cannot look at is left to `verifyShard`, so it never fails.
+ * @param done servers whose sending is over; more come while it runs
+ * @param signal ends it: all sending is over
+ */
+export async function watchMeanwhile(
+  deps: ShardDeps,
+  scene: RunScene,
+  claim: Claim,
+  done: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const watched = new Set<string>();
+  const watches: Promise<unknown>[] = [];
+  const look = async (): Promise<never> => {
+    for (;;) {
+      await deps.clock.sleep(SENT_ALONE_MS, signal);
+      const fresh = [...done].filter((server) => !watched.has(server));
+      if (fresh.length === 0) continue;
+      const targets = (await deps.shards.open(claim, signal)).filter(({ server }) => fresh.includes(server));
+      const watch = new ShardWatch(targets, {}, signal);
+      for (const [server, own] of byServer(targets.filter(isRequested))) {
+        const run = new ServerWatch(deps, scene, claim, server, watch, 'within').run(own);
+        watches.push(run.catch(() => undefined));
+      }
+      for (const server of fresh) watched.add(server);
+    }
+  };
+  await look().catch(() => undefined);
+  await Promise.all(watches);
 }
 
 /** Only what may have been requested is verified: what a pause held back was never sent. */

@@ -1,7 +1,8 @@
 import { keyOf } from '../domain/contracts/plan.js';
 import { findCameBack } from '../domain/reporting/came-back.js';
 import { judgeBystanders } from '../domain/reporting/bystanders.js';
-import type { RunFacts, ServerObservation } from '../domain/ports.js';
+import type { RunRecord, ServerObservation } from '../domain/ports.js';
+import { askEnded } from './ask-bystanders.js';
 import { observe } from './discover.js';
 import type { ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -33,7 +34,7 @@ export async function watchServers(
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * BACK_OFF, LONGEST_WAIT_MS)) {
     const left = untilMs - deps.clock.now();
     await deps.clock.sleep(Math.max(0, Math.min(wait, left)), signal);
-    const after = await observeTouched(deps, facts, group, 'watch', signal);
+    const after = await observeTouched(deps, facts.run, group, 'watch', signal);
     const rows = findCameBack({ facts, before, after, startedByUs });
     await deps.ledger.closing.recordCameBack(runId, rows, signal);
     if (deps.clock.now() >= untilMs) return { cameBack: rows.length };
@@ -46,12 +47,12 @@ export async function lookAfterwards(
   { runId, group }: TouchedKey,
   { signal }: ActivityContext,
 ): Promise<void> {
-  await observeTouched(deps, await deps.ledger.closing.facts(runId, signal), group, 'after', signal);
+  await observeTouched(deps, await deps.ledger.runs.read(runId, signal), group, 'after', signal);
 }
 
 async function observeTouched(
   deps: ActivityDeps,
-  { run }: RunFacts,
+  run: RunRecord,
   group: number,
   phase: 'after' | 'watch',
   signal: AbortSignal,
@@ -71,13 +72,16 @@ export async function certifyBystanders(
   { runId }: { readonly runId: string },
   { signal }: ActivityContext,
 ): Promise<void> {
-  const { targets } = await deps.ledger.closing.facts(runId, signal);
-  const touched = new Set(targets.map(({ target }) => target.server));
+  const draft = await deps.ledger.plans.read(runId, signal);
+  const targets = draft?.plan.waves.flatMap((wave) => wave.targets) ?? [];
+  const touched = new Set(targets.map(({ server }) => server));
   const before = await deps.ledger.plans.observations(runId, 'discovery', signal);
-  const verdicts = judgeBystanders({
+  const seen = {
     before: before.filter(({ server }) => touched.has(server)),
     after: await deps.ledger.plans.observations(runId, 'after', signal),
-    targets: new Set(targets.map(({ target }) => keyOf(target))),
-  });
-  await deps.ledger.closing.recordBystanders(runId, verdicts, signal);
+    targets: new Set(targets.map(keyOf)),
+  };
+  const run = await deps.ledger.runs.read(runId, signal);
+  const sampledAfter = await askEnded(deps, run, judgeBystanders(seen), signal);
+  await deps.ledger.closing.recordBystanders(runId, judgeBystanders({ ...seen, sampledAfter }), signal);
 }

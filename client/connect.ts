@@ -20,7 +20,7 @@ export async function connectTemporal(options: ConnectOptions = {}): Promise<Cli
   const address = options.address ?? config.connectionOptions.address ?? DEFAULT_ADDRESS;
   const namespace = options.namespace ?? config.namespace ?? 'default';
   try {
-    const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: '8 seconds' });
+    const connection = await Connection.connect({ ...config.connectionOptions, address, connectTimeout: '5 seconds' });
     return new Client({ connection, namespace });
   } catch (error) {
     throw new OffboilError(

@@ -175,6 +175,7 @@ export class RunHandle {
       );
     }
     try {
+      await this.#line.assertPolled(`run ${this.requestId}`);
       return await this.#fromWorker(LIMITS.updateMs, () =>
         this.#workflow.executeUpdate<Progress, [unknown]>(name, { args: [checked.data], updateId: randomUUID() }),
       );

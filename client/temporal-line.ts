@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { z } from 'zod';
 import { OffboilError } from '../domain/errors.js';
@@ -13,11 +14,15 @@ export const LIMITS = {
   /** A brake may wait 2 s for the ledger and then for the sending activities (`cancel` included). */
   updateMs: 30_000,
   describeMs: 10_000,
+  /** A worker polls within a second of its start. */
+  pollerMs: 3_000,
   /** Pages and lists of runs come from the ledger alone. */
   readMs: 60_000,
   /** Planning and surveying ask every server, each up to three times with its own request limit. */
   surveyMs: 300_000,
 } as const;
+
+const POLLER_EVERY_MS = 200;
 
 /** Names of the short workflows, see `workflows/messages.ts`. */
 export type ShortWorkflow = 'planRequest' | 'surveyEstate' | 'readReport' | 'listRuns';
@@ -57,7 +62,7 @@ export class TemporalLine {
    * @throws OffboilError `WORKER_UNAVAILABLE` at once when nobody polls the task queue, else after the limit
    */
   async short<A>(type: ShortWorkflow, subject: string, input: unknown, limitMs: number): Promise<A> {
-    await this.#assertPolled(subject);
+    await this.assertPolled(subject);
     const workflowId = `offboil.${type}/${randomUUID()}`;
     return this.worker(subject, limitMs, async () => {
       const handle = await this.client.workflow.start<(input: unknown) => Promise<A>>(type, {
@@ -88,14 +93,25 @@ export class TemporalLine {
     );
   }
 
-  async #assertPolled(subject: string): Promise<void> {
-    const answer = await this.temporal(subject, () =>
-      this.client.workflowService.describeTaskQueue({
-        namespace: this.client.options.namespace,
-        taskQueue: { name: this.taskQueue },
-      }),
+  /**
+   * Sees that somebody polls the task queue: asking would only run into its limit otherwise. A worker that starts just now,
+   * or comes back to a Temporal server that did, is given a moment.
+   * @throws OffboilError `WORKER_UNAVAILABLE`
+   */
+  async assertPolled(subject: string): Promise<void> {
+    const until = Date.now() + LIMITS.pollerMs;
+    while (!(await this.#isPolled(subject))) {
+      if (Date.now() > until) throw noWorker(this.asked(subject, 'worker'));
+      await wait(POLLER_EVERY_MS);
+    }
+  }
+
+  async #isPolled(subject: string): Promise<boolean> {
+    const { namespace } = this.client.options;
+    const { pollers } = await this.temporal(subject, () =>
+      this.client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: this.taskQueue } }),
     );
-    if (answer.pollers.length === 0) throw noWorker(this.asked(subject, 'worker'));
+    return pollers.length > 0;
   }
 
   async #limited<T>(limitMs: number, call: () => Promise<T>): Promise<T> {

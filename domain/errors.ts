@@ -59,8 +59,3 @@ export class OffboilError extends Error {
     super(message, options);
   }
 }
-
-/** Marks a branch that the types rule out; adding a member to the union makes the compiler point here. */
-export function assertNever(value: never): never {
-  throw new TypeError(`unreachable: ${String(value)}`);
-}

@@ -45,6 +45,8 @@ export interface DevServerOptions {
   readonly port?: number;
   /** With a Web UI on this port; 0 means any free one. */
   readonly uiPort?: number;
+  /** Settings of the server beside our own. */
+  readonly dynamicConfig?: Readonly<Record<string, number | boolean | string>>;
 }
 
 const identity = z.object({ pid: z.number(), started: z.string() });
@@ -90,12 +92,20 @@ async function launch(
 ): Promise<DevServer> {
   const lasting = options.lasting ?? false;
   const log = openSync(join(folder, LOG), lasting ? 'a' : 'w', 0o600);
-  const child = spawn(resolve(options.cliPath), argumentsOf(join(folder, DATABASE), lasting, port, uiPort), {
-    cwd: folder,
-    // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
+  const settings = Object.entries(options.dynamicConfig ?? {}).flatMap(([key, value]) => [
+    '--dynamic-config-value',
+    `${key}=${JSON.stringify(value)}`,
+  ]);
+  const child = spawn(
+    resolve(options.cliPath),
+    [...argumentsOf(join(folder, DATABASE), lasting, port, uiPort), ...settings],
+    {
+      cwd: folder,
+      // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
+      detached: true,
+      stdio: ['ignore', log, log],
+    },
+  );
   closeSync(log);
   child.on('error', () => undefined); // shows as a missing pid below
   child.unref();

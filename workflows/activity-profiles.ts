@@ -22,7 +22,8 @@ export const profiles = {
     scheduleToCloseTimeout: '4 hours',
     heartbeatTimeout: '1.5 seconds',
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-    retry,
+    // A frozen worker's open polls still attract repeats, each lost until its heartbeat is missed: 10 s went by so (measured).
+    retry: { ...retry, maximumInterval: '1 second' },
   },
   /** Waits for `within`, `linger` or `watchAfter`, each bound by the policy. */
   verify: {

@@ -96,12 +96,13 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
     if (run.opened?.confirmed !== true) await confirm(run);
     const end = await stopInWaves(run, pursuits);
     if (end === 'continueAsNew') {
-      await condition(allHandlersFinished);
+      await condition(() => allHandlersFinished() && run.unwritten === 0);
       await continueAsNew<typeof bulkTermination>({ ...input, continued: { runId: run.runId } });
     }
     await closingSteps(run, pursuits);
   }
   run.enter('report');
+  await condition(() => run.unwritten === 0);
   const result = await steps.closeRun({ runId: run.runId, ending: { how: run.brake?.how ?? 'finished' } });
   await tellEnd(run, result);
   return result;
@@ -185,6 +186,7 @@ function dryRunResult(run: RunState): RunResult {
 async function closeFailed(run: RunState, fault: Fault): Promise<RunResult> {
   if (run.request?.dryRun === true) return localResult(run.runId, fault);
   try {
+    await condition(() => run.unwritten === 0);
     const how = run.brake?.how ?? ERROR_CODES[fault.code].end;
     return await steps.closeRun({ runId: run.runId, ending: { how, code: fault.code, message: fault.message } });
   } catch {

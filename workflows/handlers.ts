@@ -175,6 +175,16 @@ async function record(run: RunState, act: PersonalAct): Promise<void> {
   await steps.recordAct({ runId: run.runId, act });
 }
 
+/** A hold is answered while the ledger is away too: only the end of the run waits until it stands there. */
+function recordBeside(run: RunState, act: PersonalAct): void {
+  run.unwritten += 1;
+  void record(run, act)
+    .catch((error: unknown) => {
+      run.failure ??= error;
+    })
+    .finally(() => (run.unwritten -= 1));
+}
+
 async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
   if (run.control === 'braked') return;
   run.control = 'paused';
@@ -183,7 +193,7 @@ async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<
     answers: [`offboil resume ${run.runId}`, `offboil brake ${run.runId}`],
   });
   await tellWorkers(run, pursuits);
-  await record(run, { kind: 'pause', actor: actor('operator', by), reason });
+  recordBeside(run, { kind: 'pause', actor: actor('operator', by), reason });
 }
 
 async function resume(run: RunState, { by, reason }: Message<'resume'>): Promise<void> {
@@ -198,7 +208,7 @@ async function resume(run: RunState, { by, reason }: Message<'resume'>): Promise
 async function brake(run: RunState, pursuits: Pursuits, { by, reason }: Message<'brake'>): Promise<void> {
   run.brake ??= { how: 'braked', by, reason };
   await applyBrake(run, pursuits);
-  await record(run, { kind: 'brake', actor: actor('operator', by), reason });
+  recordBeside(run, { kind: 'brake', actor: actor('operator', by), reason });
 }
 
 /** Nothing leaves after this returns, from any worker. */

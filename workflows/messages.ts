@@ -1,10 +1,9 @@
 /**
  * What callers and workflows share: names, ids, messages and the shapes of short workflows. Safe to import everywhere.
  */
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Message, MessageName, PlanSummary, Progress } from '../domain/contracts/messages.js';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { Message, PlanSummary, Progress } from '../domain/contracts/messages.js';
 import type { RequestInput } from '../domain/contracts/request.js';
-import type { TargetKey } from '../domain/tasks.js';
 
 export const TASK_QUEUE = 'offboil';
 
@@ -26,29 +25,7 @@ export function requestIdOf(workflowId: string): string | undefined {
 
 export const SEARCH_ATTRIBUTES = ['OffboilPhase', 'OffboilRequestedBy', 'OffboilTicket'] as const;
 
-type MessageUpdate<N extends MessageName> = ReturnType<typeof defineUpdate<Progress, [Message<N>], N>>;
-
-/** Every update answers the progress snapshot. */
-function updateOf<N extends MessageName>(name: N): MessageUpdate<N> {
-  return defineUpdate<Progress, [Message<N>], N>(name);
-}
-
-/** Consent to the plan with this hash. An update only: a signal cannot refuse a wrong hash. */
-export const approve = updateOf('approve');
-export const reject = updateOf('reject');
-/** A person's reversible hold: nothing leaves after the answer, until `resume`. */
-export const pause = updateOf('pause');
-/** Ends a pause or answers a halt: the run goes on. */
-export const resume = updateOf('resume');
-/** A person's final order to send nothing more in this run. Nothing leaves after the answer. */
-export const brake = updateOf('brake');
-/** Leaves targets out that have had no request yet. */
-export const skip = updateOf('skip');
-/** Asks again: all unconfirmed, unreachable, refused and failed targets, or those named; with `rung` it climbs. */
-export const retry = updateOf('retry');
-/** Answers a manual compensation: what a person did. */
-export const resolve = updateOf('resolve');
-
+/** Signals of the same meaning as the updates of these names, for places that can only signal. The updates: `messageSchemas`. */
 export const pauseSignal = defineSignal<[Message<'pause'>]>('pause');
 export const resumeSignal = defineSignal<[Message<'resume'>]>('resume');
 export const brakeSignal = defineSignal<[Message<'brake'>]>('brake');
@@ -80,10 +57,4 @@ export type {
   ReadPage,
   SurveyAnswer,
   SurveyInput,
-  SurveyedServer,
 } from '../domain/contracts/documents.js';
-
-/** A target as people write it: `<server>/<id>`. */
-export function formatTarget(target: TargetKey): string {
-  return `${target.server}/${target.id}`;
-}

@@ -1,6 +1,5 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import { decideGate } from '../domain/stopping/gate.js';
-import { isCancel } from './failures.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
 
@@ -69,15 +68,16 @@ export class Pursuits {
     const key = { runId: this.run.runId, wave, shard };
     const place = { summary: `wave ${wave}/${this.run.plan?.waves.length ?? 0} · ${brief.label}`, ...siteOf(brief) };
     for (;;) {
-      await condition(() => this.run.control !== 'paused');
-      const end = this.run.control === 'braked' ? 'braked' : await this.#stop(place, key, shards.length);
+      // A halt holds repeats and climbs of earlier requests too, until a person answers.
+      await condition(() => this.#isOver() || (this.run.control !== 'paused' && !this.run.halted));
+      const end = this.#isOver() ? 'braked' : await this.#stop(place, key, shards.length);
       if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
-      if (!this.#isBraked()) {
+      if (!this.#isOver()) {
         const due = await this.#verify(place, key, shards.length);
-        if (!this.#isBraked() && end !== 'paused' && due === 0) return;
+        if (!this.#isOver() && end !== 'paused' && due === 0) return;
       }
-      // Braked meanwhile: nothing is sent any more, and what was requested is followed to the end of its time.
-      if (this.#isBraked()) {
+      // Over meanwhile: nothing is sent any more, and what was requested is followed to the end of its time.
+      if (this.#isOver()) {
         await this.#verify(place, { ...key, last: true }, shards.length);
         return;
       }
@@ -98,8 +98,9 @@ export class Pursuits {
       this.run.take(key.wave, key.shard, shards, tally);
       return end;
     } catch (error) {
-      // Cancelled because the ledger could not be told of a pause or brake: what was sent is verified all the same.
-      if (isCancel(error) && this.run.control !== 'go') return this.run.control;
+      // Cancelled because the ledger could not be told of a pause or brake: what was sent is verified all the same. An attempt
+      // that fails for the same reason (it cannot note its replies) is not repeated after the cancel, and ends no run.
+      if (scope.consideredCancelled && this.run.control !== 'go') return this.run.control;
       throw error;
     } finally {
       this.#sending.delete(scope);
@@ -137,8 +138,9 @@ export class Pursuits {
     return this.#requested.has(keyOf(wave, shard)) || this.run.waveTally(wave).open === 0;
   }
 
-  #isBraked(): boolean {
-    return this.run.control === 'braked';
+  /** Nothing more may be sent: braked, or a halt that nobody answered. */
+  #isOver(): boolean {
+    return this.run.control === 'braked' || this.run.unanswered;
   }
 }
 

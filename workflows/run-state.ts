@@ -25,9 +25,13 @@ export class RunState {
   rejected: { readonly by: string; readonly note?: string } | undefined;
   /** Set while a gate waits for a person. */
   halted = false;
+  /** Nobody answered a halt in time: nothing more is sent by itself. */
+  unanswered = false;
   /** Counts `retry` messages and manual resolutions, so that waits notice them. */
   retries = 0;
   resolutions = 0;
+  /** Holds of people that are not in the ledger yet: the run is not closed before they are. */
+  unwritten = 0;
   /** The first own error of anything that runs beside the main line. */
   failure: unknown;
 

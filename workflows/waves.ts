@@ -55,13 +55,16 @@ async function passGate(run: RunState, pursuits: Pursuits, wave: number, isLast:
       throwFailure(run);
       return 'go';
     }
-    await condition(() => decide().kind !== 'wait' || isInterrupted(run));
+    // A halt means that nothing more is sent, so it waits for what this wave is still sending.
+    await condition(() => (pursuits.allRequested(wave) && decide().kind !== 'wait') || isInterrupted(run));
     throwFailure(run);
     if (run.brake !== undefined) return 'over';
     const decision = decide();
     if (decision.kind !== 'halt') return 'go';
     const answer = await halt(run, pursuits, wave, `gate after wave ${wave}: ${decision.why}`);
     if (answer !== 'retry') return answer;
+    // The counts still hold what halted it: the gate decides anew when what was asked again has been followed.
+    await condition(() => pursuits.isOver(wave) || isInterrupted(run));
   }
 }
 
@@ -93,6 +96,7 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   );
   throwFailure(run);
   const resumed = !isHalted(run);
+  run.unanswered = !answered;
   run.halted = false;
   run.waitFor(undefined);
   if (!answered) {
@@ -107,6 +111,7 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
 
 /** Follows again the waves that have targets without proof. */
 export function askAgain(run: RunState, pursuits: Pursuits, waves: number): void {
+  run.unanswered = false;
   for (let wave = 1; wave <= waves; wave += 1) {
     const { outcomes } = run.waveTally(wave);
     if (OUTCOMES.some((outcome) => !OUTCOME_FACTS[outcome].final && (outcomes[outcome] ?? 0) > 0)) pursuits.start(wave);

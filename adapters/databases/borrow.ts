@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import pg from 'pg';
 import { z } from 'zod';
 import { OffboilError } from '../../domain/errors.js';
@@ -16,6 +17,7 @@ export async function borrow<T>(
   withinMs?: number,
 ): Promise<T> {
   signal.throwIfAborted();
+  setMaxListeners(0, signal); // many statements share one signal; Node warns of a leak above ten
   const done = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {
     const limited = withinMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);

@@ -171,6 +171,7 @@ async function writeAct(sql: Sql, runId: string, act: PersonalAct, at: number, s
     signal,
   );
   if (act.kind === 'retry') await writeRetries(sql, runId, act, at, signal);
+  if (act.kind === 'resolve') await answerCompensation(sql, runId, act, at, signal);
   await audit(sql, { runId, at, action: ACTIONS[act.kind], what: describe(act), actor: act.actor }, signal);
 }
 
@@ -193,6 +194,31 @@ async function writeRetries(
      SELECT o.run_id, o.server, o.id, $2, $3::text FROM outcomes o WHERE o.run_id = $1 AND NOT o.final AND ${named}`,
     [runId, at, act.rung ?? null, ...names],
     signal,
+  );
+}
+
+/**
+ * What a person did about a manual compensation. Said again (a lost answer), it stands as said last.
+ * @throws OffboilError `TARGET_UNKNOWN` when no manual compensation of that target is there
+ */
+async function answerCompensation(
+  sql: Sql,
+  runId: string,
+  { target, note, actor }: PersonalAct & { kind: 'resolve' },
+  at: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const answered = await sql.run(
+    `UPDATE compensations SET at = $4, result = result || $5
+      WHERE run_id = $1 AND server = $2 AND id = $3
+        AND result ->> 'kind' = 'manual' AND result ->> 'state' IN ('unanswered', 'done')`,
+    [runId, target.server, target.id, at, json({ state: 'done', detail: note, by: actor.by })],
+    signal,
+  );
+  if (answered > 0) return;
+  throw new OffboilError(
+    'TARGET_UNKNOWN',
+    `No manual compensation of ${names([target])} waits in ${runId}. Nothing changed. "offboil watch ${runId}" names those that wait.`,
   );
 }
 

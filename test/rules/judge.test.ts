@@ -55,7 +55,14 @@ describe('a task counts as ended', () => {
 });
 
 describe('a doubt', () => {
-  const waiting: ObservedTask = { server: 's', id: 'a', ...orders, word: 'Waiting', state: 'waiting', closesBy: 'detail' };
+  const waiting: ObservedTask = {
+    server: 's',
+    id: 'a',
+    ...orders,
+    word: 'Waiting',
+    state: 'waiting',
+    closesBy: 'detail',
+  };
 
   it('is closed when the detail proves the end', () => {
     expect(closeDoubt(waiting, detail({ proves: 'ended' }))).toBe('ended');
@@ -72,7 +79,11 @@ describe('a doubt', () => {
 
 describe('a target that has ended', () => {
   it('was stopped by us when a request may have arrived', () => {
-    expect(settleEnded({ within: 60_000, attempts: [attempt()] }, 20_000)).toEqual({ outcome: 'stopped', late: false, rung: 'stop' });
+    expect(settleEnded({ within: 60_000, attempts: [attempt()] }, 20_000)).toEqual({
+      outcome: 'stopped',
+      late: false,
+      rung: 'stop',
+    });
   });
 
   it('ended without us when no request left', () => {
@@ -89,7 +100,9 @@ describe('a target that has ended', () => {
   });
 
   it('was stopped by force when its database sessions were ended', () => {
-    expect(settleEnded({ within: 60_000, attempts: [attempt({ rung: 'rollback' })] }, 20_000).outcome).toBe('stoppedByForce');
+    expect(settleEnded({ within: 60_000, attempts: [attempt({ rung: 'rollback' })] }, 20_000).outcome).toBe(
+      'stoppedByForce',
+    );
   });
 
   it('is late when its time was over', () => {

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { Attempt, ShardTarget } from '../../domain/ports.js';
 import { deadlineOf, nextAct, type ActContext } from '../../domain/stopping/next-act.js';
 
-const context: ActContext = { now: 100_000, claim: { epoch: 2, at: 99_000 }, timeoutMs: 10_000, leaseMs: 250, climb: 'auto' };
+const context: ActContext = {
+  now: 100_000,
+  claim: { epoch: 2, at: 99_000 },
+  timeoutMs: 10_000,
+  leaseMs: 250,
+  climb: 'auto',
+};
 
 function aTarget(change: Partial<ShardTarget> = {}): ShardTarget {
   return {
@@ -59,7 +65,11 @@ describe('an attempt in doubt', () => {
 
 describe('an answered request', () => {
   it('that provably never left is sent again', () => {
-    expect(nextAct(aTarget({ attempts: [attempt({ reply: 'unsent' })] }), context)).toEqual({ kind: 'send', rung: 'stop', n: 2 });
+    expect(nextAct(aTarget({ attempts: [attempt({ reply: 'unsent' })] }), context)).toEqual({
+      kind: 'send',
+      rung: 'stop',
+      n: 2,
+    });
   });
 
   it('that was refused is not sent again by itself', () => {
@@ -106,7 +116,10 @@ describe('a target whose time is over', () => {
 
   it('is asked again when a person says so, on the rung that person names', () => {
     const again = { at: 99_500, rung: 'rollback' } as const;
-    const act = nextAct(aTarget({ rungs: ['stop', 'rollback'], attempts: old, outcome: 'unconfirmed', again }), { ...context, climb: 'ask' });
+    const act = nextAct(aTarget({ rungs: ['stop', 'rollback'], attempts: old, outcome: 'unconfirmed', again }), {
+      ...context,
+      climb: 'ask',
+    });
     expect(act).toEqual({ kind: 'send', rung: 'rollback', n: 2 });
   });
 });

@@ -11,9 +11,11 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { openLedger } from '../../adapters/ledger/ledger.js';
 import { OffboilClient, type Report, type RequestInput, type RunHandle, type RunResult } from '../../client/index.js';
+import { TemporalLine } from '../../client/temporal-line.js';
 import { createFleet, type Fleet, type ServerSpec, type TaskSpec } from '../../sandbox/index.js';
 import { compose, type House } from '../../worker/compose.js';
 import { createWorker } from '../../worker/run-workers.js';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/messages.js';
 import type { TestPostgres } from './postgres.js';
 import { workflowBundlePath } from './temporal.js';
 
@@ -25,10 +27,19 @@ export interface SystemOptions {
   readonly servers: readonly ServerSpec[];
   /** Merged over the fleet's servers and a contract for every task. */
   readonly estate?: EstateParts;
+  /** Merged over what the estate says of a server, by its name. */
+  readonly entries?: Readonly<Record<string, EstateParts>>;
   /** In the test's process (default), as real processes that can be killed, or none. */
   readonly workers?: 'here' | 'none';
+  /** A Temporal server of the test's own; the suite's one if left out. */
+  readonly temporalAddress?: string;
   /** Executions that the test leaves open, by workflow id, with the reason. */
   readonly unfinished?: Readonly<Record<string, string>>;
+}
+
+export interface WorkerOfTest {
+  readonly site?: string;
+  readonly estateFile?: string;
 }
 
 /** The whole product as one test sees it: a namespace, a ledger and a fleet of its own. */
@@ -46,8 +57,8 @@ export interface System {
   start(request: Partial<RequestInput>): Promise<RunHandle>;
   /** Starts it, confirms where the policy asks, waits for the end. */
   run(request: Partial<RequestInput>): Promise<{ readonly result: RunResult; readonly report: Report }>;
-  /** A worker in the test's own process. */
-  workHere(): Promise<{ stop(): Promise<void> }>;
+  /** A worker in the test's own process, on the main queue unless a site is named, with an estate file of its own if told. */
+  workHere(place?: WorkerOfTest): Promise<{ stop(): Promise<void> }>;
   /** A worker as a process of its own, for kill -9 and SIGSTOP. */
   spawnWorker(env?: NodeJS.ProcessEnv): Promise<ChildProcess>;
   /** Requests that the fleet saw, stops only. */
@@ -64,7 +75,12 @@ const QUICK_POLICIES = {
     snapshot: 'none',
     settle: '0s',
   },
-  'quick-careful': { extends: 'careful', settle: '0s', verify: { within: '2s', every: '100ms', linger: '0s' }, watchAfter: '0s' },
+  'quick-careful': {
+    extends: 'careful',
+    settle: '0s',
+    verify: { within: '2s', every: '100ms', linger: '0s' },
+    watchAfter: '0s',
+  },
 };
 
 /** Many short waits instead of one long one: for whoever waits for the product. */
@@ -85,12 +101,11 @@ Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
 
 /** Starts everything for one test; ends and replays everything when it is over. */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const address = process.env['OFFBOIL_TEST_TEMPORAL_ADDRESS'] ?? '';
+  const address = options.temporalAddress ?? process.env['OFFBOIL_TEST_TEMPORAL_ADDRESS'] ?? '';
   const namespace = `test-${randomBytes(6).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'offboil-system-'));
   const fleet = await createFleet({ servers: options.servers, databaseUrl: options.postgres.url });
   const connection = await Connection.connect({ address });
-  const native = await NativeConnection.connect({ address });
   await registerNamespace(connection, namespace);
   const temporal = new Client({ connection, namespace });
   const ledgerUrl = await freshLedger(options.postgres.url);
@@ -106,9 +121,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     TEMPORAL_NAMESPACE: namespace,
     TEMPORAL_CONFIG_FILE: join(folder, 'none.toml'),
   };
-  const workHere = async (): Promise<{ stop(): Promise<void> }> => {
-    const house: House = await compose({ estateFile, ledgerUrl, env, connection: native, namespace });
-    const worker = await createWorker({ connection: native, namespace, house, bundle: await workflowBundlePath() });
+  const workHere = async (place: WorkerOfTest = {}): Promise<{ stop(): Promise<void> }> => {
+    const { site, estateFile: ownFile = estateFile } = place;
+    // one connection a worker: two on one queue may not share theirs
+    const native = await NativeConnection.connect({ address });
+    const house: House = await compose({ estateFile: ownFile, ledgerUrl, env, connection: native, namespace });
+    const worker = await createWorker({
+      connection: native,
+      namespace,
+      house,
+      bundle: await workflowBundlePath(),
+      ...(site === undefined ? {} : { site }),
+    });
     const running = worker.run();
     let stopped = false;
     const stop = async (): Promise<void> => {
@@ -117,15 +141,17 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       await house.close();
+      await native.close();
     };
     ending.unshift(stop);
+    // a site's worker polls for activities only, which this question does not see
+    if (site === undefined) await eventually(() => new TemporalLine(temporal, TASK_QUEUE).assertPolled('the test'));
     return { stop };
   };
   onTestFinished(async () => {
     const faults = await replayNamespace(temporal, options.unfinished ?? {});
     for (const end of ending) await end();
     await fleet.stop();
-    await native.close();
     await connection.close();
     await rm(folder, { recursive: true, force: true });
     expect(faults).toEqual([]);
@@ -154,7 +180,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     workHere,
     async spawnWorker(more = {}) {
       // compiled, as in production; `npm test` has built it
-      const child = spawn(process.execPath, ['dist/worker/main.js'], { env: { ...env, ...more }, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(process.execPath, ['dist/worker/main.js'], {
+        env: { ...env, ...more },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       ending.unshift(async () => {
         child.kill('SIGKILL');
         if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -194,14 +223,15 @@ export function aRequest(change: Partial<RequestInput> = {}): RequestInput & { r
 
 /** Confirms a plan that waits for a count, as a person who has read it would. */
 export async function confirmCount(handle: RunHandle, by = 'ops-oncall'): Promise<void> {
-  for await (const { phase, planHash } of handle.watch({ everyMs: 25 })) {
-    if (phase !== 'confirm' || planHash === undefined) continue;
+  for await (const { phase, waits, planHash } of handle.watch({ everyMs: 25 })) {
+    // without `waits` the policy asks for nothing, and the phase is passed through
+    if (phase !== 'confirm' || waits === undefined || planHash === undefined) continue;
     await handle.approve({ by, planHash });
     return;
   }
 }
 
-function estateOf(fleet: Fleet, { estate = {} }: SystemOptions): string {
+function estateOf(fleet: Fleet, { estate = {}, entries = {} }: SystemOptions): string {
   const servers = fleet.servers.map(({ name, url, personality }) => ({
     name,
     engine: 'carte',
@@ -211,6 +241,7 @@ function estateOf(fleet: Fleet, { estate = {} }: SystemOptions): string {
     version: personality === '5.4' ? '5.4.0' : personality,
     timezone: 'UTC',
     limits: { perServer: 4, timeout: '1s' },
+    ...entries[name],
   }));
   return stringify({
     servers,
@@ -227,15 +258,15 @@ async function registerNamespace(connection: Connection, namespace: string): Pro
   });
   const client = new Client({ connection, namespace });
   await eventually(async () => {
-    for await (const _ of client.workflow.list()) break;
+    await client.workflow.list()[Symbol.asyncIterator]().next();
     await connection.operatorService.addSearchAttributes({
       namespace,
-      searchAttributes: { OffboilPhase: KEYWORD, OffboilRequestedBy: KEYWORD, OffboilTicket: KEYWORD },
+      searchAttributes: Object.fromEntries(SEARCH_ATTRIBUTES.map((name) => [name, KEYWORD])),
     });
   });
 }
 
-/** IndexedValueType of Temporal's API. */
+/** IndexedValueType of Temporal's API: keyword. */
 const KEYWORD = 2;
 
 async function freshLedger(url: string): Promise<string> {
@@ -263,7 +294,8 @@ async function replayNamespace(client: Client, unfinished: Readonly<Record<strin
   for await (const { workflowId, runId, status } of client.workflow.list()) {
     const handle = client.workflow.getHandle(workflowId, runId);
     histories.push({ workflowId, history: await handle.fetchHistory() });
-    if (status.name !== 'RUNNING') continue;
+    // the list lags behind: what it calls running may have closed
+    if (status.name !== 'RUNNING' || (await handle.describe()).status.name !== 'RUNNING') continue;
     if (!(workflowId in unfinished)) faults.push(`${workflowId} was left unfinished`);
     await handle.terminate('the test has ended').catch(() => undefined); // it may have ended meanwhile
   }

@@ -1,6 +1,14 @@
 const KETTLE_DATE = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{3}))?$/;
 
-const formats = new Map<string, Intl.DateTimeFormat>();
+/** A zone's format, and the offsets that were asked of it: `formatToParts` costs 5 µs, and a list is read again and again. */
+interface Zone {
+  readonly format: Intl.DateTimeFormat;
+  readonly offsets: Map<number, number>;
+}
+
+const zones = new Map<string, Zone>();
+/** Minutes remembered of one zone: since 1972 no zone has changed its offset within a minute. */
+const MOST_MINUTES = 20_000;
 
 /**
  * Reads `yyyy/MM/dd HH:mm:ss.SSS`, which Carte writes in its JVM's zone without an offset.
@@ -24,16 +32,22 @@ export function readKettleDate(text: string | undefined, zone: string | undefine
 
 /** Offset of a zone from UTC at an instant, in milliseconds; undefined for a zone this runtime does not know. */
 function offsetOf(instant: number, zone: string): number | undefined {
-  const format = formatOf(zone);
-  if (format === undefined) return undefined;
+  const known = zoneOf(zone);
+  if (known === undefined) return undefined;
+  const begin = Math.floor(instant / 60_000) * 60_000;
+  const remembered = known.offsets.get(begin);
+  if (remembered !== undefined) return remembered;
   const part: Record<string, number> = {};
-  for (const { type, value } of format.formatToParts(instant)) part[type] = Number(value);
+  for (const { type, value } of known.format.formatToParts(begin)) part[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
+  const offset = Date.UTC(year, month - 1, day, hour, minute, second) - begin;
+  if (known.offsets.size >= MOST_MINUTES) known.offsets.clear();
+  known.offsets.set(begin, offset);
+  return offset;
 }
 
-function formatOf(zone: string): Intl.DateTimeFormat | undefined {
-  const known = formats.get(zone);
+function zoneOf(zone: string): Zone | undefined {
+  const known = zones.get(zone);
   if (known !== undefined) return known;
   try {
     const format = new Intl.DateTimeFormat('en-US', {
@@ -47,8 +61,9 @@ function formatOf(zone: string): Intl.DateTimeFormat | undefined {
       minute: '2-digit',
       second: '2-digit',
     });
-    formats.set(zone, format);
-    return format;
+    const made = { format, offsets: new Map<number, number>() };
+    zones.set(zone, made);
+    return made;
   } catch {
     return undefined;
   }

@@ -47,7 +47,6 @@ async function approveByHand(session: Session, handle: RunHandle, by: string, no
   await answerPlan(session, handle, {
     kind: 'ask',
     by,
-    requestedBy: '',
     everything: false,
     isApprover: true,
     ...noted,
@@ -144,7 +143,7 @@ function addRetry(root: Root, session: Session): void {
         if (!screen.canAsk && yes !== true) throw new OffboilError('CONFIRMATION_MISSING', say('stop.noTerminal'));
         const next = await client.startRetry(run, by);
         screen.line(say('retry.started', { old: run, run: next.requestId }));
-        const consent = { kind: yes === true ? 'yes' : 'ask', by, requestedBy: by, everything: false } as const;
+        const consent = { kind: yes === true ? 'yes' : 'ask', by, everything: false } as const;
         return followRun(session, { client, handle: next, consent, detach: detach === true });
       });
     });

@@ -48,7 +48,7 @@ async function showPlanOfRun(root: Root, session: Session, runId: string): Promi
     const handle = client.handle(runId);
     const summary = await handle.planSummary();
     if (summary === null) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run: runId }));
-    const plan = await shownPlanOf(handle, summary, '');
+    const plan = await shownPlanOf(handle, summary);
     screen.lines(planLines(say, plan));
     if (screen.json)
       screen.document({ runId, summary, targets: plan.targets, whole: plan.whole ?? (await handle.plan()) });

@@ -39,7 +39,7 @@ async function stop(root: Root, session: Session, file: string | undefined, flag
     await followRun(session, {
       client,
       handle,
-      consent: { kind: yes ? 'yes' : 'ask', by, requestedBy: by, everything: request.everything },
+      consent: { kind: yes ? 'yes' : 'ask', by, everything: request.everything },
       detach,
     });
   });

@@ -9,8 +9,6 @@ import { shownPlanOf } from './shown-plan.js';
 export interface Consent {
   readonly kind: 'ask' | 'yes';
   readonly by: string;
-  /** Who asked for the run, when somebody else consents. */
-  readonly requestedBy: string;
   /** Everything at once is asked once more. */
   readonly everything: boolean;
   /** Set by `approve`: this person is the other one, so the number is theirs to type whatever the plan needs. */
@@ -29,12 +27,12 @@ export async function answerPlan(session: Session, handle: RunHandle, consent: C
   const { screen, say } = session;
   const summary = await handle.planSummary();
   if (summary === null) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run: handle.requestId }));
-  const plan = await shownPlanOf(handle, summary, consent?.requestedBy ?? '');
+  const plan = await shownPlanOf(handle, summary, consent?.isApprover === true ? undefined : consent?.by);
   screen.lines(planLines(say, plan));
   if (consent === undefined || plan.confirm === 'none') return;
   if (plan.confirm !== 'count' && consent.isApprover !== true) {
     const needsTwo = plan.confirm === 'twoApprovers';
-    screen.line(needsTwo ? say('stop.needsTwo') : say('stop.needsOther', { by: consent.requestedBy }));
+    screen.line(needsTwo ? say('stop.needsTwo') : say('stop.needsOther', { by: consent.by }));
     screen.lines(approveSteps(session, plan));
     return;
   }

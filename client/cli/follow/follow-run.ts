@@ -42,7 +42,7 @@ async function watchToEnd(session: Session, { handle, consent, detach }: FollowO
   };
   for await (const progress of handle.watch({ signal, onTrouble })) {
     screen.live(progressLine(say, progress));
-    if (consent !== undefined && !answered && progress.planHash !== undefined && progress.phase !== 'plan') {
+    if (consent !== undefined && !answered && hasPlanToShow(progress)) {
       answered = true;
       await answerPlan(session, handle, progress.phase === 'confirm' ? consent : undefined);
       if (signal.aborted || detach === true) return false;
@@ -58,6 +58,11 @@ async function watchToEnd(session: Session, { handle, consent, detach }: FollowO
     }
   }
   return !signal.aborted;
+}
+
+/** In phase `plan` it is about to ask; in phase `done` there is nothing left to know before. */
+function hasPlanToShow({ planHash, phase }: Progress): boolean {
+  return planHash !== undefined && phase !== 'plan' && phase !== 'done';
 }
 
 function isPastConfirm(progress: Progress): boolean {

@@ -6,7 +6,7 @@ import type { ShownPlan } from '../render/plan.js';
 const READ_WHOLE = 2_000;
 
 /** What people see of the plan that a run waits with. The run's own query says what it is; the whole adds the names. */
-export async function shownPlanOf(handle: RunHandle, summary: PlanSummary, requestedBy: string): Promise<ShownPlan> {
+export async function shownPlanOf(handle: RunHandle, summary: PlanSummary, requestedBy?: string): Promise<ShownPlan> {
   const targets = targetsOf(summary);
   // A summary that does not say which consent it needs is read whole, however long.
   const whole = targets > READ_WHOLE && summary.confirm !== undefined ? undefined : await handle.plan();
@@ -16,7 +16,7 @@ export async function shownPlanOf(handle: RunHandle, summary: PlanSummary, reque
     targets,
     // A consent that nobody names is not ours to give.
     confirm: summary.confirm ?? whole?.confirm ?? 'approver',
-    requestedBy,
+    ...(requestedBy === undefined ? {} : { requestedBy }),
     notSeen: whole?.notSeen ?? [],
     ...(whole === undefined ? {} : { whole }),
   };

@@ -14,7 +14,8 @@ export interface ShownPlan {
   readonly summary: PlanSummary;
   readonly targets: number;
   readonly confirm: ConfirmNeed;
-  readonly requestedBy: string;
+  /** Who asked, where the plan still needs consent. */
+  readonly requestedBy?: string;
   readonly notSeen: readonly string[];
   /** Left out for a plan too long to be read whole. */
   readonly whole?: PlanDocument;
@@ -39,7 +40,9 @@ export function planLines(say: Say, plan: ShownPlan): string[] {
   );
   lines.push(...block(say, say('plan.notSeen'), plan.notSeen));
   lines.push('', say('plan.hash', { hash: summary.planHash }));
-  if (plan.targets > 0) lines.push(say(`plan.confirm.${plan.confirm}`, { by: plan.requestedBy }));
+  if (plan.targets > 0 && plan.requestedBy !== undefined) {
+    lines.push(say(`plan.confirm.${plan.confirm}`, { by: plan.requestedBy }));
+  }
   return lines;
 }
 

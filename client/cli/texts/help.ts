@@ -10,7 +10,6 @@ export const HELP_TEXTS = {
   'help.globals': { en: 'Global Options:', zh: '通用选项：' },
   'help.commands': { en: 'Commands:', zh: '命令：' },
   'help.help': { en: 'show this help', zh: '显示帮助' },
-  'help.version': { en: 'show the version', zh: '显示版本' },
 
   'help.json': {
     en: 'one JSON document on stdout, everything else on stderr',

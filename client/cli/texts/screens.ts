@@ -2,7 +2,6 @@
 export const SCREEN_TEXTS = {
   next: { en: 'next:', zh: '下一步：' },
   error: { en: 'error', zh: '错误' },
-  none: { en: 'none', zh: '无' },
   'column.run': { en: 'RUN', zh: '运行' },
   'column.started': { en: 'STARTED', zh: '开始' },
   'column.end': { en: 'END', zh: '结局' },
@@ -150,7 +149,6 @@ export const SCREEN_TEXTS = {
   'hint.reject': { en: 'refuse it', zh: '拒绝计划' },
   'hint.stop': { en: 'do it', zh: '执行' },
   'hint.ps': { en: 'see what runs now', zh: '查看正在运行的任务' },
-  'hint.worker': { en: 'start a worker', zh: '启动 worker' },
 
   'verdict.proven': { en: '{proven} of {planned} proven stopped', zh: '{planned} 个中 {proven} 个已证实停止' },
   'verdict.nothing': { en: 'Nothing matched: nothing was stopped', zh: '没有匹配：什么也没有停止' },

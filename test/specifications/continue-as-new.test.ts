@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startDevServer } from '../../worker/dev-server.js';
+import { usePostgres } from '../support/postgres.js';
+import { aServer, aTask, startSystem } from '../support/system.js';
+
+const BY = { by: 'ops-oncall', reason: 'look first' };
+
+describe('a run that continues as new between its waves', () => {
+  const postgres = usePostgres();
+
+  it('loses no target and no message, however often it does', { timeout: 60_000 }, async () => {
+    const system = await startSystem({
+      postgres,
+      temporalAddress: await aServerWithShortHistories(),
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 16 })])],
+      estate: { policies: { stepwise: { extends: 'quick', waves: [2] } } },
+    });
+    const handle = await system.start({ policy: 'stepwise' });
+
+    let held = 0;
+    for (let wave = 0; wave < 6;) {
+      const progress = await handle.progress();
+      if (progress.phase === 'done') break;
+      if (progress.phase !== 'wave' || progress.wave <= wave) continue;
+      wave = progress.wave;
+      await handle.pause(BY);
+      await handle.resume(BY);
+      held += 1;
+    }
+
+    expect(await handle.result()).toMatchObject({ end: 'completed', exitCode: 0, outcomes: { stopped: 16 } });
+    const executions = [];
+    for await (const { runId } of system.temporal.workflow.list({ query: `WorkflowId = "${handle.workflowId}"` }))
+      executions.push(runId);
+    expect(executions.length).toBeGreaterThan(2);
+    expect(held).toBeGreaterThan(2);
+    const { actors, results } = await handle.report();
+    expect(actors.filter(({ role }) => role === 'operator')).toHaveLength(held * 2);
+    expect(results.every(({ requests }) => requests === 1)).toBe(true);
+    expect(await system.stops()).toHaveLength(16);
+  });
+});
+
+/** Suggests continue-as-new after so few events that every second wave does it. */
+async function aServerWithShortHistories(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'offboil-short-histories-'));
+  const server = await startDevServer({
+    cliPath: process.env['TEMPORAL_CLI_PATH'] ?? 'temporal',
+    folder: join(folder, 'temporal'),
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 60 },
+  });
+  onTestFinished(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return server.address;
+}

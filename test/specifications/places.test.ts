@@ -1,0 +1,104 @@
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { usePostgres } from '../support/postgres.js';
+import { aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
+import { untilAsked } from './acts.js';
+
+const LOADS = [aTask('load_{n}', { count: 3 })];
+
+describe('a server at a site', () => {
+  const postgres = usePostgres();
+  const aSystem = (): Promise<System> =>
+    startSystem({
+      postgres,
+      servers: [aServer('carte-1', LOADS), aServer('carte-sh', LOADS)],
+      entries: { 'carte-sh': { site: 'shanghai' } },
+    });
+
+  it('is reached by that site’s worker alone, from the first list to the last', async () => {
+    const system = await aSystem();
+    const handle = await system.start({});
+    const asked = async (server: string): Promise<number> =>
+      (await system.fleet.log()).filter((entry) => entry.server === server).length;
+    await eventually(async () => expect(await asked('carte-1')).toBeGreaterThan(0));
+    expect(await asked('carte-sh')).toBe(0);
+
+    await system.workHere({ site: 'shanghai' });
+
+    expect(await handle.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 6 } });
+    const { events } = await system.temporal.workflow.getHandle(handle.workflowId).fetchHistory();
+    const queues = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+      ['surveyServers', 'stopShard', 'verifyShard'].includes(scheduled?.activityType?.name ?? '')
+        ? [scheduled?.taskQueue?.name]
+        : [],
+    );
+    expect(new Set(queues)).toEqual(new Set(['offboil', 'offboil.shanghai']));
+  });
+
+  it('is not asked when only other servers are chosen', async () => {
+    const system = await aSystem();
+
+    const { result } = await system.run({ select: { servers: ['carte-1'] } });
+
+    expect(result).toMatchObject({ end: 'completed', exitCode: 0, planned: 3 });
+    expect((await system.fleet.log()).filter(({ server }) => server === 'carte-sh')).toEqual([]);
+  });
+});
+
+describe('a new estate file in mid-run', () => {
+  const postgres = usePostgres();
+
+  it('on one of two workers disturbs nothing: the run keeps the estate it was planned with', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', LOADS)],
+      workers: 'none',
+      estate: { policies: { asking: { extends: 'quick', confirm: 'count' } } },
+    });
+    const otherFile = system.estateFile.replace('.yaml', '-2.yaml');
+    await copyFile(system.estateFile, otherFile);
+    const first = await system.workHere();
+    const handle = await system.start({ policy: 'asking' });
+    const planHash = await untilAsked(handle);
+    // the second worker's file leads nowhere and protects everything
+    const changed = (await readFile(otherFile, 'utf8'))
+      .replace(/url: .*/, 'url: http://127.0.0.1:9/kettle')
+      .replace('priority: normal', 'protected: true');
+    await writeFile(otherFile, changed);
+    await system.workHere({ estateFile: otherFile });
+    await first.stop();
+
+    await handle.approve({ by: 'ops-oncall', planHash });
+
+    expect(await handle.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 3 } });
+    expect((await handle.report()).estateHash).toBe((await handle.plan()).plan.estateHash);
+    expect(
+      (
+        await system.client.plan({
+          requestId: 'next',
+          reason: 'later',
+          requestedBy: 'ops',
+          policy: 'quick',
+          select: { names: ['load_*'] },
+        })
+      ).notSeen.join(),
+    ).toContain('carte-1');
+  });
+});
+
+describe('a secret that a worker cannot resolve', () => {
+  const postgres = usePostgres();
+
+  it('is a clear error of that server, and the others are stopped', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', LOADS), aServer('carte-2', LOADS)],
+      entries: { 'carte-2': { password: '${env:NOBODY_SET_THIS}' } },
+    });
+
+    const { result, report } = await system.run({});
+
+    expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 3 } });
+    expect(report.needsYou.join('\n')).toMatch(/carte-2 was not read.*NOBODY_SET_THIS/);
+  });
+});
