@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import type { HopServer } from '../sandbox/hop/harness.js';
 import type { ServerAddress } from '../sandbox/index.js';
 
 /** Versions that stand for the personalities, and what a site would declare of its servers. */
@@ -51,13 +52,36 @@ export function demoEstate(servers: readonly ServerAddress[], warehouse: string)
       },
       { match: { name: 'crm_*' }, group: 'crm', priority: 'low', owner: 'crm-team', sources: ['erp-oracle'] },
     ],
-    policies: {
-      demo: {
-        extends: 'contain',
-        verify: { within: '2s', every: '250ms', linger: '5s' },
-        watchAfter: '3s',
-        snapshot: 'failed',
-      },
-    },
+    policies: POLICIES,
+  });
+}
+
+/** Short times, because somebody watches. */
+const POLICIES = {
+  demo: {
+    extends: 'contain',
+    verify: { within: '2s', every: '250ms', linger: '5s' },
+    watchAfter: '3s',
+    snapshot: 'failed',
+  },
+};
+
+/** The real servers, with a contract for every task. */
+export function realEstate(servers: readonly HopServer[], warehouse: string): string {
+  return stringify({
+    servers: servers.map(({ name, url, user, password }) => ({
+      name,
+      engine: 'hop',
+      url,
+      user,
+      password,
+      version: '2.16.0',
+    })),
+    databases: [{ name: 'warehouse', kind: 'postgresql', url: warehouse }],
+    tasks: [
+      { match: { name: 'load_*' }, group: 'erp', priority: 'low', sources: ['erp-oracle'] },
+      { match: { name: '*' }, priority: 'normal' },
+    ],
+    policies: POLICIES,
   });
 }

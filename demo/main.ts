@@ -6,22 +6,9 @@ import { renderReportHtml } from '../client/cli/render/report-html.js';
 import { progressLine } from '../client/cli/render/progress.js';
 import { reportLines } from '../client/cli/render/report-text.js';
 import { languageOf, textsIn } from '../client/cli/texts/index.js';
-import type { Report, RequestInput, RunHandle } from '../client/index.js';
-import { demoScenario, spawnFleet } from '../sandbox/index.js';
-import { demoEstate } from './estate.js';
-import { differences } from './foretold.js';
-import { startHouse } from './start-house.js';
-
-const request = {
-  requestId: 'INC-42',
-  reason: 'ERP source corrupt since 02:10',
-  requestedBy: 'ops-oncall',
-  ticket: 'INC-42',
-  select: { sources: ['erp-oracle'] },
-  except: { groups: ['payments'] },
-  mode: 'forced',
-  policy: 'demo',
-} satisfies RequestInput;
+import type { Report, RunHandle } from '../client/index.js';
+import { realScene, sandboxScene, type Scene } from './scene.js';
+import { type House, startHouse } from './start-house.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -37,53 +24,36 @@ const tell = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** The main job with nothing to set up: a real bulk stop over a fleet with all the awkward cases, and its report. */
+/** The main job with nothing to set up: a real bulk stop over a whole fleet, and its report. */
 async function main(): Promise<number> {
+  const scene = options.real ? realScene() : sandboxScene();
+  if (isMissing(scene)) {
+    tell(`--real needs ${scene.join(' and ')}: install what is missing, or leave --real away. Nothing was started.`);
+    return 1;
+  }
   const stopped = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       stopped.abort(new Error('stopped'));
     });
   }
   const home = resolve(process.env['OFFBOIL_HOME'] ?? '.offboil');
-  const cliPath = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
-  const closing: (() => Promise<unknown>)[] = [];
+  const closing: (() => Promise<unknown>)[] = [() => scene.stop()];
   try {
-    tell('starting ledger, Temporal, worker and a sandbox fleet of 4 servers …');
+    tell(`starting ledger, Temporal, worker and ${scene.what} …`);
     const house = await startHouse({
       below: home,
-      cliPath,
+      cliPath: process.env['TEMPORAL_CLI_PATH'] ?? 'temporal',
       webUi: true,
       async writeEstate(folder, { warehouse }) {
-        const fleet = await spawnFleet(demoScenario(warehouse));
-        closing.unshift(() => fleet.stop());
         const file = join(folder, 'offboil.yaml');
-        await writeFile(file, demoEstate(fleet.servers, warehouse));
+        await writeFile(file, await scene.start(warehouse));
         return file;
       },
     });
     closing.unshift(() => house.close());
     stopped.signal.throwIfAborted();
-    tell(`Web UI: ${house.uiAddress ?? ''}/namespaces/default/workflows/offboil%2F${request.requestId}`);
-    const run = await house.client.start({ ...request, dryRun: false });
-    const confirmed = confirm(run);
-    for await (const progress of run.watch({ signal: stopped.signal, everyMs: 250 })) tell(progressLine(say, progress));
-    await confirmed;
-    stopped.signal.throwIfAborted();
-    const report = await run.report();
-    const html = await keepHtml(home, report);
-    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else process.stdout.write(`${reportLines(say, report).join('\n')}\n`);
-    const wrong = differences(report);
-    for (const one of wrong) tell(`NOT AS FORETOLD: ${one}`);
-    tell(`report as a page: ${html}`);
-    tell(
-      wrong.length === 0
-        ? 'The run ended as its scenario foretells.'
-        : 'The run did not end as its scenario foretells.',
-    );
-    if (options.keep) await keepUp(house.temporalAddress, house.estateFile, stopped.signal);
-    return wrong.length === 0 ? 0 : 1;
+    return await play(scene, house, home, stopped.signal);
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
     tell('stopped: everything that was started is ended');
@@ -91,6 +61,31 @@ async function main(): Promise<number> {
   } finally {
     for (const close of closing) await close();
   }
+}
+
+function isMissing(scene: Scene | readonly string[]): scene is readonly string[] {
+  return Array.isArray(scene);
+}
+
+async function play(scene: Scene, house: House, home: string, stopped: AbortSignal): Promise<number> {
+  const { requestId } = scene.request;
+  tell(`Web UI: ${house.uiAddress ?? ''}/namespaces/default/workflows/offboil%2F${requestId}`);
+  const run = await house.client.start({ ...scene.request, dryRun: false });
+  const confirmed = confirm(run);
+  for await (const progress of run.watch({ signal: stopped, everyMs: 250 })) tell(progressLine(say, progress));
+  await confirmed;
+  stopped.throwIfAborted();
+  const report = await run.report();
+  const html = await keepHtml(home, report);
+  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else process.stdout.write(`${reportLines(say, report).join('\n')}\n`);
+  const { lines, wrong } = await scene.compare(report);
+  for (const line of lines) tell(line);
+  for (const one of wrong) tell(`NOT AS FORETOLD: ${one}`);
+  tell(`report as a page: ${html}`);
+  tell(wrong.length === 0 ? 'The run ended as foretold.' : 'The run did not end as foretold.');
+  if (options.keep) await keepUp(house.temporalAddress, house.estateFile, stopped);
+  return wrong.length === 0 ? 0 : 1;
 }
 
 /** A plan is read before it is confirmed; meanwhile one of the tasks ends by itself. */

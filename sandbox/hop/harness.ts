@@ -1,13 +1,5 @@
-/** Real Hop Servers for tests and for `demo --real`: what they need, how they are built, started and fed. */
-export { buildHop, hopAvailable } from './build.js';
-export {
-  deafPipeline,
-  endlessPipeline,
-  jdbcTarget,
-  loadPipeline,
-  parentWorkflow,
-  registration,
-  shortPipeline,
-} from './documents.js';
-export { type HopServer, type HopStatus, type HopTask, startHopServer } from './server.js';
-export { type RealFacts, type RealFleet, type RealFleetOptions, startRealFleet } from './real-fleet.js';
+/** Real Hop Servers for tests and for `demo --real`: what they need, how they are started and fed. */
+export { hopAvailable } from './build.js';
+export { deafPipeline, endlessPipeline, jdbcTarget, loadPipeline, parentWorkflow, shortPipeline } from './documents.js';
+export { type HopServer, type HopTask, startHopServer } from './server.js';
+export { type RealFacts, startRealFleet } from './real-fleet.js';

@@ -32,7 +32,7 @@ export interface RealFleet {
   stop(): Promise<void>;
 }
 
-export interface RealFleetOptions {
+interface RealFleetOptions {
   readonly servers: number;
   /** Superuser's or owner's URL of an own database; the tables are made in it. */
   readonly postgresUrl: string;

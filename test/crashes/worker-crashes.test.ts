@@ -49,19 +49,6 @@ describe('a worker that is killed or stands still', () => {
 
     // Temporal may hand the repeat to the frozen one's open polls, more than once; each costs a missed heartbeat
     await untilStops(system, before + 1, 40_000);
-    const { raw } = await system.temporal.workflow.getHandle(handle.workflowId).describe();
-    console.log(
-      'ATTEMPT',
-      first.pid,
-      JSON.stringify(
-        raw.pendingActivities?.map((a) => [
-          a.activityType?.name,
-          a.attempt,
-          a.lastWorkerIdentity,
-          a.lastFailure?.message,
-        ]),
-      ),
-    );
     figure('SIGSTOP → next stop', ((await stopLog(system))[before]?.at ?? Number.NaN) - stoppedAt);
     first.kill('SIGCONT'); // the second one is in the middle of the untouched ones, and has not asked about the others yet
 

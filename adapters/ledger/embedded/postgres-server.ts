@@ -22,8 +22,6 @@ import { type Account, canEnter, giveTo, ownFolder, placeFor, serverAccount } fr
 import { placeBinaries } from './binaries.js';
 import { identify, isAlive, type ProcessIdentity, signalProcess } from './process-identity.js';
 
-export { placeBinaries } from './binaries.js';
-
 /** A running PostgreSQL of ours, listening on 127.0.0.1 only. */
 export interface PostgresServer {
   /** Superuser's URL, with its password. */
