@@ -12,8 +12,6 @@ const OPTIONS = {
   maxHeartbeatThrottleInterval: '500 ms',
   /** Else workflow tasks wait 10 s on a dead worker's queue. */
   stickyQueueScheduleToStartTimeout: '500 ms',
-  /** A worker that stands still (SIGSTOP, a paused machine) loses one attempt for each of its open polls: five cost 12 s. */
-  maxConcurrentActivityTaskPolls: 2,
 } as const;
 
 export interface WorkerPlace {

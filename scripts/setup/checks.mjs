@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { isBuilt } from './build.mjs';
 import { onPath, outputOf, run } from './processes.mjs';
 
-/** Programs of packages, each a check of its own. Types are checked by the build, which compiles the tests too. */
+/** Programs of packages, each a check of its own. The build checks the types of all but the tests. */
 const PROGRAMS = [
+  ['types of the tests', 'typescript/bin/tsc', '-p', 'tsconfig.json'],
   ['format', 'prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'],
   ['lint', 'eslint/bin/eslint.js', '.'],
   ['imports', 'dependency-cruiser/bin/dependency-cruise.mjs', '--output-type', 'err', '.'],
