@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createService } from '../../examples/service.js';
+import { createService } from '../../examples/trigger-over-http.js';
 import { parseRequest } from '../../domain/contracts/request.js';
 import { aRequest, until, withRuns } from './scene.js';
 
@@ -57,7 +57,7 @@ describe('examples/request.json', () => {
   });
 });
 
-describe('examples/service.ts', () => {
+describe('examples/trigger-over-http.ts', () => {
   it('starts a run and tells how it goes until its report', async () => {
     await withRuns({ hold: true, confirm: 'none' }, async ({ client, release }) => {
       const service = createService(client).listen(0, '127.0.0.1');

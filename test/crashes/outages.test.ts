@@ -103,6 +103,9 @@ describe('the ledger gone in the middle of a wave', () => {
 
     await ledger.end();
     const goneAt = now();
+    console.log('GONE', Date.now() % 100000, (await stopLog(system)).length);
+    const spy = setInterval(() => void system.temporal.workflow.getHandle(handle.workflowId).describe().then(({ raw }) => { console.log('SPY', Date.now() % 100000, JSON.stringify(raw.pendingActivities?.map((a) => [a.activityType?.name, a.state, a.attempt, a.lastFailure?.message?.slice(0, 80)]))); }), 500);
+    onTestFinished(() => clearInterval(spy));
     await handle.brake({ by: 'ops-oncall', reason: 'enough' });
     const answeredAt = now();
     figure('brake without a ledger → answer', answeredAt - goneAt);

@@ -1,7 +1,7 @@
 /**
  * A small service that starts a run for whoever may reach it, and tells how it goes. It needs Temporal alone.
  *
- *     npx tsx examples/service.ts 8088
+ *     npx tsx examples/trigger-over-http.ts 8088
  *     curl -s -X POST --data @examples/request.json http://127.0.0.1:8088/runs
  *     curl -s http://127.0.0.1:8088/runs/INC-42
  *
