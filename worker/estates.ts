@@ -7,8 +7,11 @@ import { createWebhook } from '../adapters/notifiers/webhook.js';
 import { canonicalJson } from '../domain/canonical-json.js';
 import type { DatabaseEntry, Estate, NotifierEntry, ServerEntry } from '../domain/contracts/estate.js';
 import { durationMs } from '../domain/contracts/request.js';
+import { OffboilError } from '../domain/errors.js';
 import type { Clock, Database, Engine, Estates, Notifier } from '../domain/ports.js';
+import { Secret } from '../domain/secret.js';
 import { readEstateFile } from './estate-file.js';
+import { type HiddenEstate, hideLiterals } from './hide-literals.js';
 import { lazyDatabase, lazyEngine, lazyNotifier } from './lazy.js';
 import { resolveReference } from './secrets.js';
 
@@ -22,26 +25,41 @@ export function estateHash(estate: Estate): string {
  * reference is resolved only when its adapter is first used, so that what one worker cannot resolve fails that server alone.
  */
 export function createEstates(file: string, env: NodeJS.ProcessEnv, clock: Clock): Estates {
-  let read: { readonly stamp: string; readonly estate: Estate; readonly hash: string } | undefined;
+  let read: (HiddenEstate & { readonly stamp: string; readonly hash: string }) | undefined;
+  const current = async (): Promise<NonNullable<typeof read>> => {
+    const stamp = await stampOf(file);
+    if (read?.stamp === stamp) return read;
+    const hidden = hideLiterals((await readEstateFile(file)).estate);
+    read = { ...hidden, stamp, hash: estateHash(hidden.estate) };
+    return read;
+  };
+  const resolve: Resolve = async (text) => {
+    if (!text.startsWith('${estate:')) return resolveReference(text, env);
+    // A file that has become invalid disturbs no run: what was read of it before still serves.
+    const { literals } = await current().catch(() => read ?? { literals: new Map<string, string>() });
+    const value = literals.get(text);
+    if (value !== undefined) return new Secret(value);
+    const message = `${text} stands in no estate file of this worker. Nothing was sent with it. Give all workers the same file, or use \${env:NAME}.`;
+    throw new OffboilError('SECRET_UNRESOLVED', message, { reference: text });
+  };
   const engines = remember<Engine>();
   const databases = remember<Database>();
   const notifiers = remember<Notifier>();
   return {
     async current() {
-      const stamp = await stampOf(file);
-      if (read?.stamp !== stamp) {
-        const { estate } = await readEstateFile(file);
-        read = { stamp, estate, hash: estateHash(estate) };
-      }
-      return { estate: read.estate, hash: read.hash };
+      const { estate, hash } = await current();
+      return { estate, hash };
     },
-    engine: (hash, server) => engines(`${hash}/${server.name}`, () => lazyEngine(() => buildEngine(server, env))),
+    engine: (hash, server) => engines(`${hash}/${server.name}`, () => lazyEngine(() => buildEngine(server, resolve))),
     database: (hash, entry) =>
-      databases(`${hash}/${entry.name}`, () => lazyDatabase(() => buildDatabase(entry, env, clock))),
+      databases(`${hash}/${entry.name}`, () => lazyDatabase(() => buildDatabase(entry, resolve, clock))),
     notifier: (hash, entry) =>
-      notifiers(`${hash}/${entry.name}`, () => lazyNotifier(() => buildNotifier(entry, env, clock))),
+      notifiers(`${hash}/${entry.name}`, () => lazyNotifier(() => buildNotifier(entry, resolve, clock))),
   };
 }
+
+/** Gives the value behind a reference of the estate. */
+type Resolve = (text: string) => Promise<Secret>;
 
 /** Included files change too, so the whole file is what is stamped: an estate is small, and read once a run. */
 async function stampOf(file: string): Promise<string> {
@@ -63,9 +81,9 @@ function remember<T>(): (key: string, build: () => T) => T {
   };
 }
 
-async function buildEngine(server: ServerEntry, env: NodeJS.ProcessEnv): Promise<Engine> {
+async function buildEngine(server: ServerEntry, resolve: Resolve): Promise<Engine> {
   const { password, user, version, timezone, tls, limits } = server;
-  const readPassword = password === undefined ? undefined : () => resolveReference(password, env);
+  const readPassword = password === undefined ? undefined : () => resolve(password);
   const config = {
     server: server.name,
     url: server.url,
@@ -97,12 +115,12 @@ async function readTls({ ca, cert, key, serverName, minVersion }: TlsEntry) {
   };
 }
 
-async function buildDatabase(entry: DatabaseEntry, env: NodeJS.ProcessEnv, clock: Clock): Promise<Database> {
-  return createPostgresDatabase({ name: entry.name, url: await resolveReference(entry.url, env), clock });
+async function buildDatabase(entry: DatabaseEntry, resolve: Resolve, clock: Clock): Promise<Database> {
+  return createPostgresDatabase({ name: entry.name, url: await resolve(entry.url), clock });
 }
 
-async function buildNotifier(entry: NotifierEntry, env: NodeJS.ProcessEnv, clock: Clock): Promise<Notifier> {
-  const url = await resolveReference(entry.url, env);
-  const secret = entry.secret === undefined ? {} : { secret: await resolveReference(entry.secret, env) };
+async function buildNotifier(entry: NotifierEntry, resolve: Resolve, clock: Clock): Promise<Notifier> {
+  const url = await resolve(entry.url);
+  const secret = entry.secret === undefined ? {} : { secret: await resolve(entry.secret) };
   return createWebhook({ name: entry.name, url, ...secret, clock });
 }

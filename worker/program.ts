@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { OffboilError } from '../domain/errors.js';
+import { ERROR_CODES, OffboilError } from '../domain/errors.js';
 
 /** Options that all programs of the worker share. */
 export interface ProgramArgs {
@@ -34,7 +34,12 @@ export async function runProgram(program: (args: ProgramArgs) => Promise<number>
     process.exitCode = await program(readArgs(process.argv.slice(2)));
   } catch (error) {
     console.error(error instanceof OffboilError ? error.message : error);
-    process.exitCode = error instanceof OffboilError && error.code === 'ESTATE_INVALID' ? 3 : 1;
+    if (process.argv.includes('--json')) {
+      const code = error instanceof OffboilError ? error.code : 'INTERNAL';
+      const message = error instanceof Error ? error.message : String(error);
+      process.stdout.write(`${JSON.stringify({ schemaVersion: 1, error: { code, message } })}\n`);
+    }
+    process.exitCode = error instanceof OffboilError && ERROR_CODES[error.code].end === 'refused' ? 3 : 1;
   }
 }
 

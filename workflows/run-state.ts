@@ -132,11 +132,12 @@ export class RunState {
 
   summary(): PlanSummary | null {
     if (this.#plan === undefined) return null;
-    const { planHash, waves, left, findings } = this.#plan;
+    const { planHash, waves, left, findings, confirm } = this.#plan;
     return {
       planHash,
       left,
       findings,
+      confirm,
       waves: waves.map(({ priority, targets, servers }) => ({ priority, targets, servers })),
     };
   }

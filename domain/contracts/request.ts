@@ -64,26 +64,30 @@ export const requestSchema = z
     emergency: z.boolean().default(false),
     dryRun: z.boolean().default(false),
   })
-  .superRefine((request, context) => {
-    const chosen = Object.keys(request.select ?? {}).length > 0;
-    if (!chosen && !request.everything) {
-      context.addIssue({
-        code: 'custom',
-        path: ['select'],
-        message: 'choose something: an empty selection never means everything (that is "everything": true)',
-      });
-    }
-    if (chosen && request.everything) {
-      context.addIssue({
-        code: 'custom',
-        path: ['everything'],
-        message: 'everything and select exclude each other; use except to leave tasks out',
-      });
-    }
-    if (request.except !== undefined && Object.keys(request.except).length === 0) {
-      context.addIssue({ code: 'custom', path: ['except'], message: 'an empty except leaves nothing out; drop it' });
-    }
+  // Told beside what is wrong in other fields: all faults at once.
+  .refine((request) => request.everything || chooses(request.select), {
+    path: ['select'],
+    message: 'choose something: an empty selection never means everything (that is "everything": true)',
+    when: isObject,
+  })
+  .refine((request) => !(request.everything && chooses(request.select)), {
+    path: ['everything'],
+    message: 'everything and select exclude each other; use except to leave tasks out',
+    when: isObject,
+  })
+  .refine((request) => request.except === undefined || chooses(request.except), {
+    path: ['except'],
+    message: 'an empty except leaves nothing out; drop it',
+    when: isObject,
   });
+
+function isObject({ value }: { readonly value: unknown }): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function chooses(selection: unknown): boolean {
+  return typeof selection === 'object' && selection !== null && Object.keys(selection).length > 0;
+}
 
 /** A request after defaults. */
 export type TerminationRequest = z.infer<typeof requestSchema>;

@@ -13,6 +13,7 @@ export function needsYou(facts: RunFacts): string[] {
     ...askAgain(facts),
     ...approvalOwed(facts),
     ...redChecks(facts),
+    ...inconclusiveChecks(facts),
     ...compensations(facts),
     ...cameBack(facts),
     ...disturbed(facts.bystanders),
@@ -74,6 +75,13 @@ function redChecks({ checks }: RunFacts): string[] {
       ({ name, database, before, detail }) =>
         `The check "${name}" on ${database} is red and was ${before === 'green' ? 'green' : 'not green or red'} before: ${detail}`,
     );
+}
+
+/** Missing data is not health. */
+function inconclusiveChecks({ checks }: RunFacts): string[] {
+  return checks
+    .filter(({ after }) => after === 'inconclusive')
+    .map(({ name, database, detail }) => `The check "${name}" on ${database} gave no answer after the stop: ${detail}`);
 }
 
 function compensations(facts: RunFacts): string[] {
