@@ -5,7 +5,6 @@ import {
   ContinueAsNew,
   continueAsNew,
   setWorkflowOptions,
-  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ServerGroup, SurveyPhase } from '../activities/discover.js';
@@ -197,5 +196,4 @@ async function closeFailed(run: RunState, fault: Fault): Promise<RunResult> {
 async function tellEnd(run: RunState, result: RunResult): Promise<void> {
   const { runId } = run;
   await steps.notify({ runId, id: `${runId}_finished`, type: 'run.finished', text: result.message });
-  await sleep(1); // lets messages that came meanwhile be answered before the run is closed
 }
