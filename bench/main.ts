@@ -149,4 +149,12 @@ function push<T>(lists: Record<number, T[]>, key: number, value: T): void {
   (lists[key] ??= []).push(value);
 }
 
-process.exitCode = await main();
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    tell(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  },
+);

@@ -38,14 +38,16 @@ export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOp
     await mkdir(below, { recursive: true, mode: 0o711 });
     const folder = await mkdtemp(join(below, 'house-'));
     closing.unshift(() => rm(folder, { recursive: true, force: true }));
-    const [postgres, temporal] = await Promise.all([
+    const starting = [
       startPostgres({ folder: join(folder, 'ledger') }).then(
         (server) => (closing.unshift(() => server.stop()), server),
       ),
       startDevServer({ cliPath, folder: join(folder, 'temporal'), ...(webUi ? { uiPort: 0 } : {}) }).then(
         (server) => (closing.unshift(() => server.stop()), server),
       ),
-    ]);
+    ] as const;
+    await Promise.allSettled(starting); // when one fails, the other is there to be ended
+    const [postgres, temporal] = await Promise.all(starting);
     const warehouse = await createDatabase(postgres.url, 'warehouse');
     const ledger = await openLedger(postgres.url);
     await ledger.migrate(AbortSignal.timeout(60_000)).finally(() => ledger.close());

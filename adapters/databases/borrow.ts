@@ -31,6 +31,7 @@ export async function borrow<T>(
   let isSpoilt = false;
   try {
     client = await Promise.race([connecting, aborted]);
+    client.on('error', nobodyWaits);
     return await Promise.race([work(client), aborted]);
   } catch (error) {
     // after these the connection is as good as before
@@ -40,8 +41,17 @@ export async function borrow<T>(
     throw translate(error);
   } finally {
     done.abort();
+    client?.off('error', nobodyWaits);
     client?.release(isSpoilt);
   }
+}
+
+/**
+ * A borrowed connection that breaks between two statements: the next statement fails with it. Without a listener the event would
+ * end the process, and the pool listens only while the connection lies in it.
+ */
+function nobodyWaits(): void {
+  // nothing to do
 }
 
 function giveBack(client: pg.PoolClient): void {

@@ -12,7 +12,7 @@ async function withTwoWorkers(
   return { system, workers: await Promise.all([system.spawnWorker(), system.spawnWorker()]) };
 }
 
-describe('a worker that is killed or stands still', () => {
+describe('a worker that is killed or stands still', { timeout: 60_000 }, () => {
   const postgres = usePostgres();
 
   it('killed between "sent" and "noted" leaves no stop lost and none repeated', async () => {
@@ -34,7 +34,7 @@ describe('a worker that is killed or stands still', () => {
     );
   });
 
-  it('stopped with SIGSTOP, taken over and continued, sends nothing any more', { timeout: 60_000 }, async () => {
+  it('stopped with SIGSTOP, taken over and continued, sends nothing any more', async () => {
     // forty are in the chunk of the first worker, twenty are untouched and go first with the second one
     const servers = [aServer('carte-1', [aTask('load_{n}', { count: 60 })], { answerMs: 200 })];
     const { system, workers } = await withTwoWorkers({ postgres, servers });
