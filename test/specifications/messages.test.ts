@@ -207,6 +207,7 @@ describe('what a run tells while it runs', () => {
       planHash: last?.planHash,
       left: 0,
       findings: expect.any(Array) as unknown[],
+      confirm: 'none',
       waves: Array.from({ length: 4 }, () => ({ priority: 'normal', targets: 3, servers: 1 })),
     });
   });
