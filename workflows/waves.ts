@@ -16,10 +16,18 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
   const { plan } = run;
   if (plan === undefined) return 'done';
   await checksBefore(run);
+  let gated = 0;
   for (const wave of plan.waves.keys()) {
     const number = wave + 1;
     if (run.waveTally(number).open === 0) continue;
     if (isBraked(run)) break;
+    // What an earlier execution did (terminated, reset, continued as new) is judged at its gate before anything more is sent:
+    // a halt stays until it is answered.
+    if (gated < wave && run.tally(wave).requested > 0) {
+      run.wave = wave;
+      if ((await passGate(run, pursuits, wave, false)) === 'over') break;
+    }
+    gated = number;
     run.wave = number;
     run.enter('wave');
     pursuits.start(number);

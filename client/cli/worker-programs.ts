@@ -20,7 +20,9 @@ export async function runProgram(
   const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };
-  process.on('SIGINT', stay).on('SIGTERM', forward).on('SIGHUP', forward);
+  // Without a terminal the signal came to us alone, from a supervisor or a script, and must be passed on.
+  const interrupted = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY ? stay : forward;
+  process.on('SIGINT', interrupted).on('SIGTERM', forward).on('SIGHUP', forward);
   try {
     return await new Promise<number>((resolve, reject) => {
       child.once('error', (error) => {
@@ -31,7 +33,7 @@ export async function runProgram(
       });
     });
   } finally {
-    process.off('SIGINT', stay).off('SIGTERM', forward).off('SIGHUP', forward);
+    process.off('SIGINT', interrupted).off('SIGTERM', forward).off('SIGHUP', forward);
   }
 }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { usePostgres } from '../support/postgres.js';
-import { aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
+import { aRequest, aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
 import { until, untilAsked } from './acts.js';
 
 const BY = { by: 'ops-oncall', reason: 'known, go on' };
@@ -52,6 +52,23 @@ describe('a careful run', () => {
     expect(requested).toBe(6);
     await handle.brake(BY);
     expect(await handle.result()).toMatchObject({ outcomes: { stopped: 5, skipped: 4, unconfirmed: 1 } });
+  });
+
+  it('that is terminated in a halt halts again when it is started again, and sends nothing meanwhile', async () => {
+    const system = await aSystem('5m');
+    const request = { ...aRequest({ policy: 'gentle' }), dryRun: false } as const;
+    const first = await system.client.start(request);
+    await until(first, ({ phase }) => phase === 'halted');
+    const before = (await system.stops()).length;
+    await system.temporal.workflow.getHandle(first.workflowId).terminate('lost');
+
+    const again = await system.client.start(request);
+    const { requested, wave } = await until(again, ({ phase }) => phase === 'halted');
+
+    expect({ requested, wave }).toEqual({ requested: 1, wave: 1 });
+    expect(await system.stops()).toHaveLength(before);
+    await again.brake(BY);
+    expect(await again.result()).toMatchObject({ end: 'braked', outcomes: { skipped: 9, unconfirmed: 1 } });
   });
 
   it('ends with the rest skipped when nobody answers its halt in time', async () => {
