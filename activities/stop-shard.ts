@@ -231,7 +231,7 @@ class ServerStop {
     return end;
   }
 
-  /** Intents are written before anything leaves, replies after it, both in sets; the next set is written meanwhile. */
+  /** Intents are written before anything leaves, replies after it, both in sets, one set after the other. */
   async #sendChunks(
     due: readonly Due[],
     server: ServerScene,

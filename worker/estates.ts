@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { createCarteEngine } from '../adapters/engines/carte/carte-engine.js';
 import { createHopEngine } from '../adapters/engines/hop/engine.js';
 import { createPostgresDatabase } from '../adapters/databases/postgresql.js';
 import { createWebhook } from '../adapters/notifiers/webhook.js';
-import { canonicalJson } from '../domain/canonical-json.js';
-import type { DatabaseEntry, Estate, NotifierEntry, ServerEntry } from '../domain/contracts/estate.js';
+import { hashOf } from '../activities/deps.js';
+import type { DatabaseEntry, NotifierEntry, ServerEntry } from '../domain/contracts/estate.js';
 import { durationMs } from '../domain/contracts/request.js';
 import { OffboilError } from '../domain/errors.js';
 import type { Clock, Database, Engine, Estates, Notifier } from '../domain/ports.js';
@@ -14,11 +13,6 @@ import { readEstateFile } from './estate-file.js';
 import { type HiddenEstate, hideLiterals } from './hide-literals.js';
 import { lazyDatabase, lazyEngine, lazyNotifier } from './lazy.js';
 import { resolveReference } from './secrets.js';
-
-/** Hash of the effective estate, secrets as references: the same on every worker that reads the same file. */
-export function estateHash(estate: Estate): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(estate)).digest('hex')}`;
-}
 
 /**
  * Builds adapters from estates. The file is read again when it changed; adapters are shared per estate and entry, and a
@@ -30,7 +24,7 @@ export function createEstates(file: string, env: NodeJS.ProcessEnv, clock: Clock
     const stamp = await stampOf(file);
     if (read?.stamp === stamp) return read;
     const hidden = hideLiterals((await readEstateFile(file)).estate);
-    read = { ...hidden, stamp, hash: estateHash(hidden.estate) };
+    read = { ...hidden, stamp, hash: hashOf(hidden.estate) };
     return read;
   };
   const resolve: Resolve = async (text) => {
