@@ -58,7 +58,7 @@ export async function openRun(deps: ActivityDeps, input: OpenInput, { signal }: 
   const { plan, ...rest } = opened;
   return {
     ...rest,
-    ...(plan === undefined ? {} : { plan: briefOf(plan) }),
+    ...(plan === undefined ? {} : { plan: briefOf(plan, await deps.ledger.plans.tallies(runId, signal)) }),
     runId,
     request,
     searchAttributes: await deps.searchAttributes(),

@@ -28,7 +28,7 @@ export async function skipTargets(
   deps: ActivityDeps,
   input: { readonly runId: string; readonly why: string; readonly targets?: Message<'skip'>['targets'] },
   context: ActivityContext,
-): Promise<{ readonly skipped: number; readonly tallies: readonly Tally[] }> {
+): Promise<{ readonly skipped: number; readonly tallies: readonly (readonly Tally[])[] }> {
   const { runId, why, targets } = input;
   const skipped = await deps.ledger.closing.skipOpen(
     runId,

@@ -1,7 +1,7 @@
 import type { ConfirmNeed, PlanFinding } from '../domain/contracts/plan.js';
 import type { Policy } from '../domain/contracts/policy.js';
 import { OffboilError } from '../domain/errors.js';
-import type { Tally } from '../domain/outcomes.js';
+import { untouchedTally, type Tally } from '../domain/outcomes.js';
 import { makePlan } from '../domain/planning/make-plan.js';
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { FrozenPlan } from '../domain/ports.js';
@@ -20,7 +20,8 @@ export interface WaveBrief {
   readonly targets: number;
   readonly servers: number;
   readonly shards: readonly ShardBrief[];
-  readonly tally: Tally;
+  /** Counts of each shard, in the order of `shards`. */
+  readonly tallies: readonly Tally[];
 }
 
 /** The frozen plan as the workflow carries it: counts and labels, small enough for an event. */
@@ -83,11 +84,17 @@ export async function planRun(
     { planHash: hashOf(draft.plan), policy, at: clock.now(), sites },
     signal,
   );
-  return briefOf(frozen, draft.notSeen);
+  // nothing is requested before the confirm, so nothing needs to be counted
+  const tallies = frozen.waves.map(({ shards }) => shards.map(({ targets }) => untouchedTally(targets)));
+  return briefOf(frozen, tallies, draft.notSeen);
 }
 
 /** What the workflow may carry of a frozen plan. */
-export function briefOf(plan: FrozenPlan, notSeen: readonly string[] = []): PlanBrief {
+export function briefOf(
+  plan: FrozenPlan,
+  tallies: readonly (readonly Tally[])[],
+  notSeen: readonly string[] = [],
+): PlanBrief {
   const label = (shard: { readonly servers: readonly string[] }, targets?: number): string => {
     const [first, last] = [shard.servers[0] ?? '', shard.servers.at(-1) ?? ''];
     const names = first === last ? first : `${first} to ${last}`;
@@ -98,11 +105,11 @@ export function briefOf(plan: FrozenPlan, notSeen: readonly string[] = []): Plan
     plannedAt: plan.plannedAt,
     confirm: plan.confirm,
     policy: plan.policy,
-    waves: plan.waves.map(({ priority, targets, servers, shards, tally }) => ({
+    waves: plan.waves.map(({ priority, targets, servers, shards }, wave) => ({
       priority,
       targets,
       servers,
-      tally,
+      tallies: tallies[wave] ?? [],
       shards: shards.map((shard) => ({ ...siteOf(shard), label: label(shard, shard.targets) })),
     })),
     linger: plan.linger.map((group) => ({ ...siteOf(group), label: label(group) })),
@@ -128,12 +135,11 @@ export async function confirmPlan(
   return deps.ledger.plans.confirm(runId, planHash, deps.clock.now(), signal);
 }
 
-/** Counts of every wave, in the order of the plan. */
+/** Counts of every shard of every wave, in the order of the plan. */
 export async function readTallies(
   deps: ActivityDeps,
   { runId }: { readonly runId: string },
   { signal }: ActivityContext,
-): Promise<readonly Tally[]> {
-  const { plan } = await deps.ledger.runs.read(runId, signal);
-  return (plan?.waves ?? []).map(({ tally }) => tally);
+): Promise<readonly (readonly Tally[])[]> {
+  return deps.ledger.plans.tallies(runId, signal);
 }

@@ -37,6 +37,8 @@ export interface ShardDeps {
   readonly lease: Lease;
   readonly clock: Clock;
   readonly slots: Slots;
+  /** Attempts of one server that are written as `intended` at a time. */
+  readonly chunk: number;
   scene(runId: string, signal: AbortSignal): Promise<RunScene>;
 }
 

@@ -8,10 +8,9 @@ import { LEASE_MS, type HeldLease } from './lease.js';
 import { byServer, judgeTarget, listPatiently, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
 import { send } from './send.js';
 import type { ActivityContext, RunScene, SendingEnd, ServerScene, ShardDeps, StopAnswer } from './shard-deps.js';
+import { ShardWriter } from './shard-writer.js';
 import { watchMeanwhile } from './verify-shard.js';
 
-/** Attempts written as `intended` in one set: few enough that little is in doubt after a crash. */
-const CHUNK = 40;
 /** Discovery's list serves as the fresh list for so long (`design.md` §8.2). */
 const SEEN_SERVES_MS = 1000;
 /** Requests that provably did not leave (a refused connection) are tried so often before the server counts as gone. */
@@ -25,8 +24,12 @@ interface Due {
   readonly n: number;
 }
 
-/** Writes that must not be lost because the activity is told to end. */
-const unstoppable = new AbortController().signal;
+/** What came of a request. */
+interface Came extends Due {
+  readonly reply: Reply;
+  readonly at: number;
+  readonly snapshot: Evidence | undefined;
+}
 
 /**
  * Sends what is due in one shard: first requests, repeats of lost ones, climbed rungs. Verifying is `verifyShard`'s work.
@@ -47,9 +50,10 @@ export async function stopShard(deps: ShardDeps, key: ShardKey, context: Activit
       servers.size > 1
         ? watchMeanwhile(deps, scene, claim, sent, AbortSignal.any([context.signal, allSent.signal]))
         : undefined;
+    const writer = new ShardWriter(deps.shards, claim, deps.clock);
     const ends = await Promise.allSettled(
       [...servers].map(async ([server, own]) => {
-        const end = await new ServerStop(deps, scene, claim, lease, server, context.signal).run(own);
+        const end = await new ServerStop(deps, scene, claim, lease, writer, server, context.signal).run(own);
         sent.add(server);
         return end;
       }),
@@ -79,6 +83,7 @@ class ServerStop {
     private readonly scene: RunScene,
     private readonly claim: Claim,
     private readonly lease: HeldLease,
+    private readonly writer: ShardWriter,
     private readonly server: string,
     private readonly signal: AbortSignal,
   ) {}
@@ -88,7 +93,7 @@ class ServerStop {
     try {
       server = this.scene.server(this.server);
     } catch (error) {
-      await this.#record(
+      await this.writer.record(
         targets.filter(untouched).map((target) => this.#evidence(target, reasonOf(error).why, 'failed')),
       );
       return { end: 'all', sent: 0 };
@@ -128,10 +133,10 @@ class ServerStop {
     if (due.length === 0) return 'all';
     const seenServes = round === 1 && due.every(({ target }) => this.#seenServes(target));
     const acting = seenServes ? due : await this.#lookBefore(due, server);
-    const { end, unsent } = await this.#sendChunks(acting, server);
+    const { end, unsent } = await this.#send(acting, server);
     if (end !== 'all' || unsent.length === 0) return end;
     if (round >= UNSENT_ROUNDS) {
-      await this.#record(
+      await this.writer.record(
         unsent.map(({ target, why }) => this.#evidence(target, why, untouched(target) ? 'unreachable' : 'unconfirmed')),
       );
       return 'all';
@@ -154,7 +159,7 @@ class ServerStop {
   async #lookBefore(due: readonly Due[], server: ServerScene): Promise<Due[]> {
     const look = await listPatiently(server, this.deps.clock, this.signal);
     if (look.kind === 'unreadable') {
-      await this.#record(due.map(({ target }) => this.#unreadable(target, look)));
+      await this.writer.record(due.map(({ target }) => this.#unreadable(target, look)));
       return [];
     }
     const evidence: Evidence[] = [];
@@ -165,7 +170,7 @@ class ServerStop {
       if (settled === 'act') acting.push(one);
       else evidence.push(settled);
     }
-    await this.#record(evidence);
+    await this.writer.record(evidence);
     return acting;
   }
 
@@ -203,18 +208,16 @@ class ServerStop {
   async #settleDoubts(doubts: readonly Due[], server: ServerScene): Promise<SendingEnd> {
     const look = await listPatiently(server, this.deps.clock, this.signal);
     const inDoubt = doubts.filter(({ target }) => target.attempts.at(-1)?.reply === undefined);
-    await this.deps.shards.answer(
-      this.claim,
+    await this.writer.answer(
       inDoubt.map(({ target, n }) => ({
         target,
         n: n - 1,
-        reply: { kind: 'unanswered', note: 'in doubt after an interruption' } as const,
+        reply: { kind: 'unanswered', note: 'in doubt after an interruption' },
         at: this.deps.clock.now(),
       })),
-      unstoppable,
     );
     if (look.kind === 'unreadable') {
-      await this.#record(doubts.map(({ target }) => this.#unreadable(target, look)));
+      await this.writer.record(doubts.map(({ target }) => this.#unreadable(target, look)));
       return 'all';
     }
     const again: Due[] = [];
@@ -225,75 +228,83 @@ class ServerStop {
       if (judged.finding === 'ended') evidence.push(this.#ended(doubt.target, judged));
       if (judged.finding === 'replaced') evidence.push(this.#replacedAfter(doubt.target, judged));
     }
-    await this.#record(evidence);
-    const { end, unsent } = await this.#sendChunks(again, server);
-    await this.#record(unsent.map(({ target, why }) => this.#evidence(target, why, 'unconfirmed')));
+    await this.writer.record(evidence);
+    const { end, unsent } = await this.#send(again, server);
+    await this.writer.record(unsent.map(({ target, why }) => this.#evidence(target, why, 'unconfirmed')));
     return end;
   }
 
-  /** Intents are written before anything leaves, replies after it, both in sets, one set after the other. */
-  async #sendChunks(
+  /** At most `perServer` requests at a time; replies are written a chunk at a time, as they come. */
+  async #send(
     due: readonly Due[],
     server: ServerScene,
   ): Promise<{ readonly end: SendingEnd; readonly unsent: (Due & { readonly why: string })[] }> {
     const unsent: (Due & { why: string })[] = [];
-    for (let from = 0; from < due.length; from += CHUNK) {
-      const verdict = await this.lease.fresh(this.signal);
-      if (verdict === 'lost') throw claimLost();
-      if (verdict !== 'send') return { end: verdict, unsent: [] };
-      const chunk = due.slice(from, from + CHUNK);
-      const granted = await this.#intend(chunk);
-      const replies = await this.#window(granted, server);
-      await this.#answer(replies);
-      this.signal.throwIfAborted();
-      for (const { due: one, reply } of replies) {
+    const written: Promise<void>[] = [];
+    let came: Came[] = [];
+    const write = (): void => {
+      const writing = this.#write(came);
+      came = [];
+      writing.catch(() => undefined); // told when the lanes are done
+      written.push(writing);
+    };
+    const intended = this.#intended(due);
+    const lane = async (): Promise<void> => {
+      for await (const one of intended) {
+        const { reply, snapshot } = await send(this.deps, this.scene, server, this.lease, one, this.signal);
         if (reply.kind === 'unsent') unsent.push({ ...one, why: reply.note ?? 'nothing left' });
+        else this.#sent += 1;
+        came.push({ ...one, reply, at: this.deps.clock.now(), snapshot });
+        if (came.length >= this.deps.chunk) write();
       }
-      const after = this.lease.verdict();
-      if (after === 'lost') throw claimLost();
-      if (after === 'paused' || after === 'braked') return { end: after, unsent: [] };
-    }
-    return { end: 'all', unsent };
+    };
+    const lanes = Array.from({ length: Math.min(server.perServer, due.length) }, lane);
+    // one that fails must not leave the others sending, nor their replies unwritten
+    const ends: PromiseSettledResult<void>[] = await Promise.allSettled(lanes);
+    write();
+    ends.push(...(await Promise.allSettled(written)));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    this.signal.throwIfAborted();
+    const verdict = this.lease.verdict();
+    if (verdict === 'lost') throw claimLost();
+    return verdict === 'paused' || verdict === 'braked' ? { end: verdict, unsent: [] } : { end: 'all', unsent };
   }
 
-  async #intend(chunk: readonly Due[]): Promise<readonly Due[]> {
-    const intents = chunk.map(({ target, n, rung }) => ({ target: { server: target.server, id: target.id }, n, rung }));
-    const answer = await this.deps.shards.intend(this.claim, intents, this.deps.clock.now(), unstoppable);
-    const granted = new Set(answer.granted.map(keyOf));
+  /**
+   * What may be sent, one by one to whichever lane asks next. A chunk's intents are written before any of it leaves, and while
+   * the chunk before it leaves: no slot waits for the ledger, and a crash leaves at most two chunks in doubt.
+   */
+  async *#intended(due: readonly Due[]): AsyncGenerator<Due, void> {
+    const { chunk } = this.deps;
+    let ahead: Promise<readonly Due[] | undefined> | undefined = this.#intend(due.slice(0, chunk));
+    for (let from = chunk; ahead !== undefined; from += chunk) {
+      const granted: readonly Due[] | undefined = await ahead;
+      if (granted === undefined) return;
+      ahead = from < due.length ? this.#intend(due.slice(from, from + chunk)) : undefined;
+      ahead?.catch(() => undefined); // thrown when it is its turn
+      yield* granted;
+    }
+  }
+
+  /** @returns what may be sent; `undefined` when nothing more may be */
+  async #intend(chunk: readonly Due[]): Promise<readonly Due[] | undefined> {
+    const verdict = await this.lease.fresh(this.signal);
+    if (verdict === 'lost') throw claimLost();
+    if (verdict !== 'send') return undefined;
+    const granted = await this.writer.intend(chunk);
     return chunk.filter(({ target }) => granted.has(keyOf(target)));
   }
 
-  /** At most `perServer` requests at a time. */
-  async #window(
-    granted: readonly Due[],
-    server: ServerScene,
-  ): Promise<{ due: Due; reply: Reply; snapshot?: Evidence }[]> {
-    const replies: { due: Due; reply: Reply; snapshot?: Evidence }[] = [];
-    const queue = granted.values();
-    const lane = async (): Promise<void> => {
-      for (const due of queue) {
-        const { reply, snapshot } = await send(this.deps, this.scene, server, this.lease, due, this.signal);
-        replies.push({ due, reply, ...(snapshot === undefined ? {} : { snapshot }) });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(server.perServer, granted.length) }, lane));
-    return replies;
-  }
-
-  async #answer(replies: readonly { due: Due; reply: Reply; snapshot?: Evidence }[]): Promise<void> {
-    if (replies.length === 0) return;
-    const at = this.deps.clock.now();
-    await this.deps.shards.answer(
-      this.claim,
-      replies.map(({ due, reply }) => ({ target: due.target, n: due.n, reply, at })),
-      unstoppable,
+  async #write(came: readonly Came[]): Promise<void> {
+    if (came.length === 0) return;
+    await this.writer.answer(came.map(({ target, n, reply, at }) => ({ target, n, reply, at })));
+    await this.writer.record(
+      came.flatMap(({ target, reply, snapshot }) => [
+        ...(snapshot === undefined ? [] : [snapshot]),
+        ...(reply.kind === 'rejected' ? [this.#evidence(target, reply.note ?? 'the server said no', 'refused')] : []),
+      ]),
     );
-    this.#sent += replies.filter(({ reply }) => reply.kind !== 'unsent').length;
-    const evidence = replies.flatMap(({ due, reply, snapshot }) => [
-      ...(snapshot === undefined ? [] : [snapshot]),
-      ...(reply.kind === 'rejected' ? [this.#evidence(due.target, reply.note ?? 'the server said no', 'refused')] : []),
-    ]);
-    await this.#record(evidence);
   }
 
   #ended(target: ShardTarget, judged: Judged): Evidence {
@@ -316,10 +327,6 @@ class ServerStop {
 
   #evidence(target: ShardTarget, what: string, outcome: NonNullable<Evidence['outcome']>): Evidence {
     return { target: { server: target.server, id: target.id }, at: this.deps.clock.now(), what, outcome };
-  }
-
-  async #record(evidence: readonly Evidence[]): Promise<void> {
-    if (evidence.length > 0) await this.deps.shards.record(this.claim, evidence, unstoppable);
   }
 }
 

@@ -143,7 +143,6 @@ export interface FrozenWave {
   readonly targets: number;
   readonly servers: number;
   readonly shards: readonly { readonly site?: string; readonly targets: number; readonly servers: readonly string[] }[];
-  readonly tally: Tally;
 }
 
 /** The plan as the workflow needs it: counts and keys, no targets. */
@@ -275,6 +274,8 @@ export interface PlanLedger {
    * @returns how many were protected
    */
   confirm(runId: string, planHash: string, at: number, signal: AbortSignal): Promise<{ readonly protected: number }>;
+  /** Counts of each shard of each wave, in the plan's order; they cost a look at every target. */
+  tallies(runId: string, signal: AbortSignal): Promise<readonly (readonly Tally[])[]>;
   /** The whole plan as frozen, with what was left, findings and extras. */
   read(runId: string, signal: AbortSignal): Promise<PlanDraft | undefined>;
 }

@@ -48,7 +48,10 @@ export interface Tally {
   readonly late: number;
 }
 
-export const EMPTY_TALLY: Tally = { targets: 0, requested: 0, open: 0, outcomes: {}, late: 0 };
+/** Counts of targets of which nothing has been requested. */
+export function untouchedTally(targets: number): Tally {
+  return { targets, requested: 0, open: targets, outcomes: {}, late: 0 };
+}
 
 /** Adds tallies of disjoint sets of targets. */
 export function addTallies(tallies: readonly Tally[]): Tally {

@@ -38,6 +38,8 @@ export interface Wrappers {
 export const HEARTBEAT_MS = 1500;
 const RETRY_MS = 100;
 const LINGER_MS = 1000;
+/** Few, so that a story of some targets has several chunks. */
+const CHUNK = 2;
 /** More attempts or rounds than any story needs: beyond it the protocol turns in circles. */
 const TOO_MANY = 60;
 
@@ -257,6 +259,7 @@ export class ShardRun {
       lease: worker.lease,
       clock: worker.clock,
       slots: slots(),
+      chunk: CHUNK,
       scene: () => Promise.resolve(this.#scene(worker.process, knowledge)),
     };
   }

@@ -70,7 +70,7 @@ export class Pursuits {
     for (;;) {
       // A halt holds repeats and climbs of earlier requests too, until a person answers.
       await condition(() => this.#isOver() || (this.run.control !== 'paused' && !this.run.halted));
-      const end = this.#isOver() ? 'braked' : await this.#stop(place, key, shards.length);
+      const end = this.#isOver() ? 'braked' : await this.#stop(place, key);
       if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
       if (!this.#isOver()) {
         const due = await this.#verify(place, key, shards.length);
@@ -84,18 +84,14 @@ export class Pursuits {
     }
   }
 
-  async #stop(
-    place: { summary: string; site?: string },
-    key: Key,
-    shards: number,
-  ): Promise<'all' | 'paused' | 'braked'> {
+  async #stop(place: { summary: string; site?: string }, key: Key): Promise<'all' | 'paused' | 'braked'> {
     const scope = new CancellationScope();
     this.#sending.add(scope);
     try {
       const { end, tally } = await scope.run(() =>
         steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key),
       );
-      this.run.take(key.wave, key.shard, shards, tally);
+      this.run.take(key.wave, key.shard, tally);
       return end;
     } catch (error) {
       // Cancelled because the ledger could not be told of a pause or brake: what was sent is verified all the same. An attempt
@@ -117,12 +113,12 @@ export class Pursuits {
     const early = key.last === true ? 0 : this.#openAtMost(key.wave, shards);
     if (early > 0) {
       const first = await steps.verifyShard({ ...place, summary }, { ...key, openAtMost: early });
-      this.run.take(key.wave, key.shard, shards, first.tally);
+      this.run.take(key.wave, key.shard, first.tally);
       if (first.due > 0) return first.due;
     }
     const { due, climbable, tally } = await steps.verifyShard({ ...place, summary }, key);
     this.#climbable.set(keyOf(key.wave, key.shard), climbable);
-    this.run.take(key.wave, key.shard, shards, tally);
+    this.run.take(key.wave, key.shard, tally);
     return due;
   }
 

@@ -70,22 +70,19 @@ export class RunState {
 
   planned(plan: PlanBrief): void {
     this.#plan = plan;
-    this.retally(plan.waves.map(({ tally }) => tally));
+    this.retally(plan.waves.map(({ tallies }) => tallies));
   }
 
-  /** Counts of whole waves, as the ledger has them now. */
-  retally(waves: readonly Tally[]): void {
-    this.#tallies = waves.map((tally) => [tally]);
+  /** Counts of each shard of each wave, as the ledger has them now. */
+  retally(waves: readonly (readonly Tally[])[]): void {
+    this.#tallies = waves.map((shards) => [...shards]);
     this.#grow();
   }
 
-  /** Counts of one shard. `shards`: how many the wave has. */
-  take(wave: number, shard: number, shards: number, tally: Tally): void {
-    const own = this.#tallies[wave - 1] ?? [];
-    // After a restart a wave has one tally for all its shards; the first shard that answers splits it.
-    const split = own.length === shards ? [...own] : Array.from({ length: shards }, (_, index) => own[index] ?? tally);
-    split[shard] = tally;
-    this.#tallies[wave - 1] = split;
+  /** Counts of one shard. */
+  take(wave: number, shard: number, tally: Tally): void {
+    const own = this.#tallies[wave - 1];
+    if (own !== undefined) own[shard] = tally;
     this.#grow();
   }
 

@@ -18,13 +18,13 @@ export async function borrow<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   setMaxListeners(0, signal); // many statements share one signal; Node warns of a leak above ten
-  const done = new AbortController();
+  const limited = withinMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+  let giveUp = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    const limited = withinMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-    const giveUp = (): void => {
+    giveUp = () => {
       reject(limited.reason as Error); // an abort's reason is passed on as it is; a limit's is a DOMException
     };
-    limited.addEventListener('abort', giveUp, { once: true, signal: done.signal });
+    limited.addEventListener('abort', giveUp, { once: true });
   });
   const connecting = pool.connect();
   let client: pg.PoolClient | undefined;
@@ -40,7 +40,7 @@ export async function borrow<T>(
     if (signal.aborted || !(error instanceof Error)) throw error;
     throw translate(error);
   } finally {
-    done.abort();
+    limited.removeEventListener('abort', giveUp);
     client?.off('error', nobodyWaits);
     client?.release(isSpoilt);
   }

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { PlanDraft } from '../../domain/contracts/plan.js';
 import { keyOf } from '../../domain/contracts/plan.js';
 import { OffboilError } from '../../domain/errors.js';
-import { EMPTY_TALLY } from '../../domain/outcomes.js';
 import type { FrozenPlan, PlanLedger, ServerObservation } from '../../domain/ports.js';
 import { audit } from './audit.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
@@ -17,7 +16,7 @@ import {
 } from './rows.js';
 import { type ShardShape, shardsOf } from './sharding.js';
 import { evidenceColumns } from './shards.js';
-import { tallyWaves } from './tallies.js';
+import { tallyRun } from './tallies.js';
 
 export function createPlanLedger(pool: LedgerPool): PlanLedger {
   return {
@@ -87,6 +86,8 @@ export function createPlanLedger(pool: LedgerPool): PlanLedger {
     confirm: (runId, planHash, at, signal) =>
       pool.transaction('BEGIN', signal, (sql) => confirm(sql, runId, planHash, at, signal)),
 
+    tallies: (runId, signal) => tallyRun(pool, runId, signal),
+
     async read(runId, signal): Promise<PlanDraft | undefined> {
       const row = await readPlan(pool, runId, signal);
       if (row === undefined) return undefined;
@@ -111,11 +112,10 @@ export function createPlanLedger(pool: LedgerPool): PlanLedger {
   };
 }
 
-/** The plan as the workflow needs it, with what the evidence says by now. */
+/** The plan as the workflow needs it. */
 export async function readFrozen(sql: Sql, runId: string, signal: AbortSignal): Promise<FrozenPlan | undefined> {
   const row = await readPlan(sql, runId, signal);
   if (row === undefined) return undefined;
-  const tallies = await tallyWaves(sql, runId, signal);
   return {
     ...row.shape,
     planHash: row.plan_hash,
@@ -124,7 +124,6 @@ export async function readFrozen(sql: Sql, runId: string, signal: AbortSignal): 
     confirm: row.beside.confirm,
     left: row.beside.left.length,
     findings: row.beside.findings,
-    waves: row.shape.waves.map((wave, index) => ({ ...wave, tally: tallies.get(index + 1) ?? EMPTY_TALLY })),
   };
 }
 
@@ -217,6 +216,8 @@ async function insertTargets(
     signal,
   );
   await sql.run('SET LOCAL enable_nestloop = on', [], signal);
+  // Without fresh statistics the planner takes a run for a handful of targets and reads all of them for each chunk (measured).
+  await sql.run('ANALYZE targets', [], signal);
 }
 
 async function confirm(

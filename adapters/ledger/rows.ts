@@ -13,7 +13,7 @@ import type { Policy } from '../../domain/contracts/policy.js';
 import { runResultSchema } from '../../domain/contracts/report.js';
 import type { TerminationRequest } from '../../domain/contracts/request.js';
 import { OUTCOMES } from '../../domain/outcomes.js';
-import type { FrozenPlan, FrozenWave, ServerObservation } from '../../domain/ports.js';
+import type { FrozenPlan, ServerObservation } from '../../domain/ports.js';
 import { RUNGS, STATE_CLASSES } from '../../domain/tasks.js';
 
 /**
@@ -34,13 +34,8 @@ export interface PlanBeside {
   readonly confirm: ConfirmNeed;
 }
 
-/** What the workflow needs of a plan, but for the tallies. */
-export interface PlanShape extends Omit<
-  FrozenPlan,
-  'planHash' | 'plannedAt' | 'policy' | 'waves' | 'confirm' | 'left' | 'findings'
-> {
-  readonly waves: readonly Omit<FrozenWave, 'tally'>[];
-}
+/** What the workflow needs of a plan beside head and policy. */
+export type PlanShape = Omit<FrozenPlan, 'planHash' | 'plannedAt' | 'policy' | 'confirm' | 'left' | 'findings'>;
 
 /** The hashed plan without its targets. */
 export interface PlanHead extends Omit<Plan, 'waves'> {
@@ -114,6 +109,7 @@ export const openTargetRow = targetRow.extend({
 
 export const tallyRow = z.object({
   wave: z.number(),
+  shard: z.number(),
   outcome: absent(outcome),
   late: z.boolean(),
   targets: z.number(),

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import type { OutcomeCounts, Tally } from '../../domain/outcomes.js';
-import { addTallies, OUTCOME_FACTS } from '../../domain/outcomes.js';
+import { addTallies, OUTCOME_FACTS, untouchedTally } from '../../domain/outcomes.js';
 import type { Sql } from './pool.js';
 import { tallyRow } from './rows.js';
 
 const TALLY = `
-SELECT o.wave, o.outcome, o.late, count(*)::integer AS targets, count(*) FILTER (WHERE o.requests > 0)::integer AS requested
+SELECT o.wave, o.shard, o.outcome, o.late, count(*)::integer AS targets, count(*) FILTER (WHERE o.requests > 0)::integer AS requested
   FROM outcomes o WHERE o.run_id = $1`;
-const GROUPED = 'GROUP BY o.wave, o.outcome, o.late';
+const GROUPED = 'GROUP BY o.wave, o.shard, o.outcome, o.late';
 
 /** Counts of one shard; wave 0 counts all targets of its servers, over all waves. */
 export async function tallyShard(
@@ -23,14 +23,14 @@ export async function tallyShard(
   return addTallies(rows.map(tallyOf));
 }
 
-/** Counts of each wave of a run. */
-export async function tallyWaves(sql: Sql, runId: string, signal: AbortSignal): Promise<ReadonlyMap<number, Tally>> {
-  const tallies = new Map<number, Tally>();
+/** Counts of each shard of each wave; each has targets, so none is missing. */
+export async function tallyRun(sql: Sql, runId: string, signal: AbortSignal): Promise<Tally[][]> {
+  const waves: Tally[][] = [];
   for (const row of await sql.rows(tallyRow, `${TALLY} ${GROUPED}`, [runId], signal)) {
-    const known = tallies.get(row.wave);
-    tallies.set(row.wave, known === undefined ? tallyOf(row) : addTallies([known, tallyOf(row)]));
+    const shards = (waves[row.wave - 1] ??= []);
+    shards[row.shard] = addTallies([shards[row.shard] ?? untouchedTally(0), tallyOf(row)]);
   }
-  return tallies;
+  return waves;
 }
 
 function tallyOf({ outcome, late, targets, requested }: z.output<typeof tallyRow>): Tally {

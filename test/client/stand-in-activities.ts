@@ -7,7 +7,7 @@ import { canonicalJson } from '../../domain/canonical-json.js';
 import type { ConfirmNeed } from '../../domain/contracts/plan.js';
 import { parseRequest, type TerminationRequest } from '../../domain/contracts/request.js';
 import type { RunResult } from '../../domain/contracts/report.js';
-import type { Tally } from '../../domain/outcomes.js';
+import { untouchedTally, type Tally } from '../../domain/outcomes.js';
 import { aReport, aRow } from '../rules/client/samples.js';
 
 /** A fleet of two tasks behind the real workflows, for tests of what stands before them: client and command line. */
@@ -96,7 +96,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
           targets,
           servers: 1,
           shards,
-          tally: { targets, requested: 0, open: targets, outcomes: {}, late: 0 },
+          tallies: [untouchedTally(targets)],
         },
       ],
       linger: shards,
@@ -170,12 +170,12 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
     surveyServers: async () => ({ read: 1, unread: 0, tasks: 2 }),
     planRun: async ({ runId }) => briefOf(runId),
     confirmPlan: async () => ({ protected: 0 }),
-    readTallies: async ({ runId }) => [after(runId)],
+    readTallies: async ({ runId }) => [[after(runId)]],
     recordAct: async ({ act }) => {
       acts.push('actor' in act ? `${act.kind} by ${act.actor.by}` : act.kind);
     },
     command: async () => undefined,
-    skipTargets: async ({ runId }) => ({ skipped: 0, tallies: [after(runId)] }),
+    skipTargets: async ({ runId }) => ({ skipped: 0, tallies: [[after(runId)]] }),
     notify: async () => undefined,
     checkData: async () => ({ red: 0 }),
     stopShard: async ({ runId }) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Amount } from '../../domain/contracts/policy.js';
-import { EMPTY_TALLY, type Tally } from '../../domain/outcomes.js';
+import { untouchedTally, type Tally } from '../../domain/outcomes.js';
 import { limitOf, sizeOf } from '../../domain/planning/amounts.js';
 import { arrangeWaves, waveSizes } from '../../domain/planning/waves.js';
 import { decideGate } from '../../domain/stopping/gate.js';
@@ -82,7 +82,7 @@ describe('waves', () => {
 
 function tally(outcomes: Tally['outcomes'], targets: number): Tally {
   const settled = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
-  return { ...EMPTY_TALLY, targets, outcomes, open: targets - settled, requested: targets };
+  return { ...untouchedTally(0), targets, outcomes, open: targets - settled, requested: targets };
 }
 
 const requested = { allRequested: true, withinOver: false };
@@ -156,7 +156,7 @@ describe('a gate', () => {
         fc.boolean(),
         ({ open, ...outcomes }, limit, allRequested, withinOver) => {
           const targets = Object.values(outcomes).reduce((sum, count) => sum + count, open);
-          const given = { ...EMPTY_TALLY, targets, outcomes, open };
+          const given = { ...untouchedTally(0), targets, outcomes, open };
           const decision = decideGate({ ...limit, waitMs: 1 }, given, { allRequested, withinOver });
           const isBroken =
             outcomes.failed + outcomes.refused > limitOf(limit.failed, targets) ||

@@ -8,7 +8,7 @@ import { readXml, textOf } from './xml.js';
 /** What Carte and Hop answer to a request that changes something. */
 export interface WebResult {
   readonly ok: boolean;
-  /** Localised, and it echoes the name that was sent: for people only, shortened. */
+  /** Why not; empty with OK. Localised, and it echoes the name that was sent: for people only, shortened. */
   readonly message: string;
   readonly id: string;
 }
@@ -22,7 +22,9 @@ export async function readWebResult(server: string, reply: Answered): Promise<We
       server,
     });
   }
-  return { ok: result === 'OK', message: shorten(textOf(root, 'message') ?? ''), id: textOf(root, 'id')?.trim() ?? '' };
+  const ok = result === 'OK';
+  const message = ok ? '' : shorten(textOf(root, 'message') ?? '');
+  return { ok, message, id: textOf(root, 'id')?.trim() ?? '' };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../../domain/contracts/plan.js';
 import type { RunResult } from '../../../domain/contracts/report.js';
-import { EMPTY_TALLY } from '../../../domain/outcomes.js';
+import { untouchedTally } from '../../../domain/outcomes.js';
 import {
   aDraft,
   aPolicy,
@@ -316,6 +316,6 @@ describe('the facts of a run', () => {
       checks: [],
       cameBack: [],
     });
-    expect(await scene.ledger.shards.tally({ runId, wave: 1, shard: 0 }, never)).toEqual(EMPTY_TALLY);
+    expect(await scene.ledger.shards.tally({ runId, wave: 1, shard: 0 }, never)).toEqual(untouchedTally(0));
   });
 });
