@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import pg from 'pg';
 import { openLedger } from '../adapters/ledger/ledger.js';
 import { startPostgres } from '../adapters/ledger/embedded/postgres-server.js';
+import { identify } from '../adapters/ledger/embedded/process-identity.js';
 import { OffboilClient } from '../client/index.js';
 import { compose } from '../worker/compose.js';
 import { startDevServer } from '../worker/dev-server.js';
@@ -36,18 +37,18 @@ export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOp
   };
   try {
     await mkdir(below, { recursive: true, mode: 0o711 });
-    const folder = await mkdtemp(join(below, 'house-'));
+    const folder = await mkdtemp(join(below, `house-${process.pid}-`));
     closing.unshift(() => rm(folder, { recursive: true, force: true }));
+    // the servers' folders lie beside those of other houses: each start ends what a house that was killed has left
     const starting = [
-      startPostgres({ folder: join(folder, 'ledger') }).then(
-        (server) => (closing.unshift(() => server.stop()), server),
-      ),
-      startDevServer({ cliPath, folder: join(folder, 'temporal'), ...(webUi ? { uiPort: 0 } : {}) }).then(
+      startPostgres({ folder: `${folder}-ledger` }).then((server) => (closing.unshift(() => server.stop()), server)),
+      startDevServer({ cliPath, folder: `${folder}-temporal`, ...(webUi ? { uiPort: 0 } : {}) }).then(
         (server) => (closing.unshift(() => server.stop()), server),
       ),
     ] as const;
     await Promise.allSettled(starting); // when one fails, the other is there to be ended
     const [postgres, temporal] = await Promise.all(starting);
+    await removeFoldersOfKilled(below);
     const warehouse = await createDatabase(postgres.url, 'warehouse');
     const ledger = await openLedger(postgres.url);
     await ledger.migrate(AbortSignal.timeout(60_000)).finally(() => ledger.close());
@@ -84,6 +85,15 @@ export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOp
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Their servers, whose records lay there, are ended by now. */
+async function removeFoldersOfKilled(below: string): Promise<void> {
+  for (const name of await readdir(below)) {
+    const owner = /^house-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && identify(Number(owner)) === undefined)
+      await rm(join(below, name), { recursive: true, force: true });
   }
 }
 
