@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import { openLedger } from '../adapters/ledger/ledger.js';
 import { startPostgres } from '../adapters/ledger/embedded/postgres-server.js';
@@ -11,9 +12,10 @@ import { readEstateFile } from './estate-file.js';
 import { runProgram, untilStopped } from './program.js';
 import { createWorker } from './run-workers.js';
 
-/** The Temporal CLI's own defaults, so that `temporal …` and `offboil …` find it without settings. */
-const PORT = 7233;
-const UI_PORT = 8233;
+/** The Temporal CLI's own default, so that `temporal …` and `offboil …` find the server without settings. */
+const ADDRESS = '127.0.0.1:7233';
+/** How far above the server's port the Temporal CLI puts its Web UI. */
+const UI_PORT_ABOVE = 1000;
 
 /**
  * One machine: ledger, Temporal dev server with Web UI, and workers for every site of the estate. What it keeps lies in
@@ -23,6 +25,10 @@ await runProgram(async ({ estate }) => {
   Runtime.install({ shutdownSignals: [] });
   const file = estateFile(process.env, estate);
   const { estate: read } = await readEstateFile(file); // a bad file is refused before anything is started
+  const profile = process.env['TEMPORAL_PROFILE'];
+  const port = portOf(
+    loadClientConnectConfig(profile === undefined ? {} : { profile }).connectionOptions.address ?? ADDRESS,
+  );
   const home = process.env['OFFBOIL_HOME'] ?? join(homedir(), '.offboil');
   mkdirSync(home, { recursive: true, mode: 0o711 });
   const cliPath = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
@@ -35,8 +41,8 @@ await runProgram(async ({ estate }) => {
       cliPath,
       folder: join(home, 'temporal'),
       lasting: true,
-      port: PORT,
-      uiPort: UI_PORT,
+      port,
+      uiPort: port + UI_PORT_ABOVE,
     });
     closing.unshift(() => server.stop());
     const ledger = await openLedger(postgres.url);
@@ -66,3 +72,16 @@ await runProgram(async ({ estate }) => {
     for (const close of closing) await close();
   }
 });
+
+/**
+ * The server listens where the other commands will look for it.
+ * @throws OffboilError `USAGE_WRONG` when that is another machine: what is typed next would go there
+ */
+function portOf(address: string): number {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  if (port !== '' && ['127.0.0.1', 'localhost'].includes(hostname)) return Number(port);
+  throw new OffboilError(
+    'USAGE_WRONG',
+    `The Temporal settings name ${address}, and \`offboil up\` starts a Temporal server on this machine. Nothing was started. Set TEMPORAL_ADDRESS=${ADDRESS}, here and for the commands that follow.`,
+  );
+}

@@ -84,6 +84,15 @@ export function startProgram(args: readonly string[], env: NodeJS.ProcessEnv = {
   };
 }
 
+/** Runs a program to its end. */
+export async function runProgram(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
+  const program = startProgram(args, env);
+  return { exitCode: await program.exitCode, ...program.printed };
+}
+
 /** The process and all below it, also those that run detached. */
 function familyOf(root: number): Member[] {
   const lines = execFileSync('ps', ['-axo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
