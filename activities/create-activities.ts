@@ -11,7 +11,7 @@ import { notify } from './notify.js';
 import { openRun } from './open-run.js';
 import { command, recordAct, skipTargets } from './people.js';
 import { confirmPlan, planRun, readTallies } from './plan-run.js';
-import { listRuns, readPage, readSurvey } from './read-documents.js';
+import { identifyEstate, listRuns, readPage, readSurvey } from './read-documents.js';
 import type { ActivityContext } from './shard-deps.js';
 import { stopShard } from './stop-shard.js';
 import { lingerShard, verifyShard } from './verify-shard.js';
@@ -64,6 +64,7 @@ export function createActivities(deps: ActivityDeps) {
     readPage: wrap(deps, readPage),
     readSurvey: wrap(deps, readSurvey),
     listRuns: wrap(deps, listRuns),
+    identifyEstate: wrap(deps, identifyEstate),
   };
 }
 

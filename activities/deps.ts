@@ -9,6 +9,8 @@ export interface ActivityDeps {
   readonly estates: Estates;
   readonly clock: Clock;
   readonly shard: ShardDeps;
+  /** This worker, as Temporal names it: process and host. */
+  readonly worker: string;
   /** Our search attributes that the namespace has; a missing one never fails a run. */
   searchAttributes(): Promise<readonly string[]>;
   log(level: 'info' | 'warn', text: string, fields: Readonly<Record<string, unknown>>): void;

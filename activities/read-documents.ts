@@ -1,4 +1,5 @@
 import type {
+  EstateIdentity,
   ListRunsAnswer,
   ListRunsInput,
   ReadInput,
@@ -87,4 +88,10 @@ export async function readSurvey(
       ...(problem === undefined ? {} : { problem }),
     })),
   };
+}
+
+/** The estate file that this worker has now. */
+export async function identifyEstate({ estates, worker }: ActivityDeps): Promise<EstateIdentity> {
+  const { hash } = await estates.current();
+  return { estateHash: hash, worker };
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { log } from '@temporalio/activity';
 import type { NativeConnection } from '@temporalio/worker';
 import { openLedger } from '../adapters/ledger/ledger.js';
@@ -48,6 +49,7 @@ export async function compose({ estateFile, ledgerUrl, env, connection, namespac
       estates,
       clock: systemClock,
       shard,
+      worker: `${process.pid}@${hostname()}`,
       searchAttributes: () => registeredAttributes(connection, namespace),
       log: (level, text, fields) => {
         log[level](text, { ...fields });

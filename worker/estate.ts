@@ -1,8 +1,11 @@
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { Estate } from '../domain/contracts/estate.js';
 import { OffboilError } from '../domain/errors.js';
+import { askWorkers } from './ask-workers.js';
+import { TASK_QUEUE } from '../workflows/messages.js';
 import { estateFile } from './compose.js';
 import { systemClock } from './clock.js';
+import { checkRepeats } from './estate-reading/check-repeats.js';
 import { createEstates } from './estates.js';
 import { proposeEstate } from './propose-estate.js';
 import { runProgram } from './program.js';
@@ -11,9 +14,11 @@ const LOOK_MS = 15_000;
 
 /** One line of the check: what was asked, whether it is well, what was found. */
 interface Found {
-  readonly kind: 'server' | 'database' | 'policy';
+  readonly kind: 'server' | 'database' | 'policy' | 'workers';
   readonly name: string;
   readonly ok: boolean;
+  /** Nothing is wrong, but somebody should know. */
+  readonly warning?: true;
   readonly text: string;
 }
 
@@ -25,17 +30,37 @@ await runProgram(async ({ estate, json, words }) => {
   const file = estateFile(process.env, estate);
   const estates = createEstates(file, process.env, systemClock);
   const { estate: read, hash } = await estates.current();
-  const found = [...checkPolicies(read), ...(await reachAll(read, hash, estates))];
+  const [reached, workers] = await Promise.all([reachAll(read, hash, estates), compareWorkers(hash)]);
+  const found = [...checkPolicies(read), ...warnings(read), ...reached, workers];
   const ok = found.every((one) => one.ok);
   if (json) process.stdout.write(`${JSON.stringify({ schemaVersion: 1, estateHash: hash, ok, found })}\n`);
-  else
-    for (const one of found) process.stdout.write(`${one.ok ? 'ok ' : 'NO '} ${one.kind} ${one.name}: ${one.text}\n`);
+  else for (const one of found) process.stdout.write(`${markOf(one)} ${one.kind} ${one.name}: ${one.text}\n`);
   if (!json)
     process.stdout.write(
       `${ok ? 'all reached' : 'not all reached'}: ${read.servers.length} servers, ${read.tasks.length} contracts, ${hash}\n`,
     );
   return ok ? 0 : 2;
 });
+
+function markOf({ ok, warning }: Found): string {
+  if (!ok) return 'NO ';
+  return warning === true ? '!  ' : 'ok ';
+}
+
+function warnings(estate: Estate): Found[] {
+  return checkRepeats(estate).map(({ server, text }) => ({
+    kind: 'server',
+    name: server,
+    ok: true,
+    warning: true,
+    text,
+  }));
+}
+
+async function compareWorkers(hash: string): Promise<Found> {
+  const { isSame, text } = await askWorkers(hash);
+  return { kind: 'workers', name: TASK_QUEUE, ok: true, ...(isSame ? {} : { warning: true }), text };
+}
 
 function checkPolicies(estate: Estate): Found[] {
   return ['careful', 'contain', ...Object.keys(estate.policies)].map((name) => {

@@ -1,2 +1,2 @@
 export { bulkTermination } from './bulk-termination.js';
-export { listRuns, planRequest, readReport, surveyEstate } from './short-workflows.js';
+export { identifyEstate, listRuns, planRequest, readReport, surveyEstate } from './short-workflows.js';

@@ -50,6 +50,7 @@ export type RunInput = RequestInput & {
 };
 
 export type {
+  EstateIdentity,
   ListRunsAnswer,
   ListRunsInput,
   PlannedAnswer,

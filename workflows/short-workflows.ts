@@ -4,6 +4,7 @@ import type { RequestInput } from '../domain/contracts/request.js';
 import { surveyGroup } from './bulk-termination.js';
 import { faultOf, refusal } from './failures.js';
 import type {
+  EstateIdentity,
   ListRunsAnswer,
   ListRunsInput,
   PlannedAnswer,
@@ -19,6 +20,7 @@ setWorkflowOptions(options, planRequest);
 setWorkflowOptions(options, surveyEstate);
 setWorkflowOptions(options, readReport);
 setWorkflowOptions(options, listRuns);
+setWorkflowOptions(options, identifyEstate);
 
 /** A plan without a run: reserves nothing, sends nothing, and never becomes *the* run of its request id. */
 export async function planRequest(request: RequestInput): Promise<PlannedAnswer> {
@@ -62,6 +64,11 @@ export async function readReport(input: ReadInput): Promise<ReadPage> {
 /** Runs in the ledger, newest first. */
 export async function listRuns(input: ListRunsInput): Promise<ListRunsAnswer> {
   return answer(() => steps.listRuns(input));
+}
+
+/** The estate file of whichever worker takes the question. */
+export async function identifyEstate(): Promise<EstateIdentity> {
+  return answer(() => steps.identifyEstate({}));
 }
 
 /** The execution's own id: two starts of one short workflow are two dry runs. */

@@ -64,4 +64,6 @@ export const steps = {
   readSurvey: (input: Input<'readSurvey'>) =>
     audit.readSurvey.executeWithOptions({ summary: 'what was seen' }, [input]),
   listRuns: (input: Input<'listRuns'>) => audit.listRuns.executeWithOptions({ summary: 'runs' }, [input]),
+  identifyEstate: (input: Input<'identifyEstate'>) =>
+    audit.identifyEstate.executeWithOptions({ summary: 'hash of the estate file' }, [input]),
 };

@@ -48,6 +48,13 @@ export interface SurveyedServer {
   readonly problem?: { readonly code: string; readonly message: string };
 }
 
+/** Answer of the short workflow `identifyEstate`: which estate file one of the running workers has. */
+export interface EstateIdentity {
+  readonly estateHash: string;
+  /** The worker that answered, as Temporal names it. */
+  readonly worker: string;
+}
+
 /** Input of the short workflow `listRuns`, newest first, at most 200. */
 export interface ListRunsInput {
   readonly open?: boolean;

@@ -217,6 +217,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
         { server: 'carte-2', problem: { code: 'SERVER_UNREACHABLE', message: 'no answer' } },
       ],
     }),
+    identifyEstate: async () => ({ estateHash: '', worker: 'stand-in' }),
     listRuns: async () =>
       [...runs].map(([runId, { request, result }]) => ({
         runId,

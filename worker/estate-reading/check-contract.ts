@@ -5,7 +5,7 @@ import type { TaskKind } from '../../domain/tasks.js';
 import { pathText, type EstatePath, type Fault } from './fault.js';
 
 /** Kinds of task that each engine runs. */
-const KINDS: Readonly<Record<ServerEntry['engine'], readonly TaskKind[]>> = {
+export const KINDS: Readonly<Record<ServerEntry['engine'], readonly TaskKind[]>> = {
   carte: ['job', 'transformation'],
   hop: ['workflow', 'pipeline'],
 };
