@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +91,28 @@ export async function runProgram(
 ): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
   const program = startProgram(args, env);
   return { exitCode: await program.exitCode, ...program.printed };
+}
+
+/** A PATH with the suite's Temporal CLI under the name that people type. */
+export function pathWithTemporal(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'offboil-bin-'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
+  symlinkSync(process.env['TEMPORAL_CLI_PATH'] ?? '', join(folder, 'temporal'));
+  return `${folder}:${process.env['PATH'] ?? ''}`;
+}
+
+/** Runs a line of a shell to its end. */
+export async function runInShell(
+  line: string,
+  { env, cwd }: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
+): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
+  return new Promise((resolve) => {
+    const child = execFile('bash', ['-ec', line], { env, cwd }, (_, stdout, stderr) => {
+      resolve({ exitCode: child.exitCode ?? -1, stdout, stderr });
+    });
+  });
 }
 
 /** The process and all below it, also those that run detached. */
