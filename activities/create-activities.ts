@@ -12,6 +12,7 @@ import { openRun } from './open-run.js';
 import { command, recordAct, skipTargets } from './people.js';
 import { confirmPlan, planRun, readTallies } from './plan-run.js';
 import { identifyEstate, listRuns, readPage, readSurvey } from './read-documents.js';
+import { sampleBystanders } from './sample-bystanders.js';
 import type { ActivityContext } from './shard-deps.js';
 import { stopShard } from './stop-shard.js';
 import { lingerShard, verifyShard } from './verify-shard.js';
@@ -53,6 +54,7 @@ export function createActivities(deps: ActivityDeps) {
     skipTargets: wrap(deps, skipTargets),
     notify: wrap(deps, notify),
     checkData: wrap(deps, checkData),
+    sampleBystanders: wrap(deps, sampleBystanders),
     stopShard: wrap(deps.shard, stopShard),
     verifyShard: wrap(deps.shard, verifyShard),
     lingerShard: wrap(deps.shard, lingerShard),

@@ -37,6 +37,8 @@ export interface PlanBrief {
   readonly notSeen: readonly string[];
   readonly hasChecks: boolean;
   readonly hasCompensations: boolean;
+  /** Whether non-targets may be at work on the touched servers. */
+  readonly hasBystanders: boolean;
   /** How long one request may take at most, and one target's rung: bounds of the workflow's waits. */
   readonly longestWithinMs: number;
 }
@@ -84,9 +86,14 @@ export async function planRun(
     { planHash: hashOf(draft.plan), policy, at: clock.now(), sites },
     signal,
   );
+  const touched = new Set(frozen.linger.flatMap(({ servers }) => servers));
+  const atWork = observations
+    .filter(({ server }) => touched.has(server))
+    .reduce((sum, { tasks = [] }) => sum + tasks.filter(({ state }) => state !== 'ended').length, 0);
+  const targets = frozen.waves.reduce((sum, wave) => sum + wave.targets, 0);
   // nothing is requested before the confirm, so nothing needs to be counted
-  const tallies = frozen.waves.map(({ shards }) => shards.map(({ targets }) => untouchedTally(targets)));
-  return briefOf(frozen, tallies, draft.notSeen);
+  const tallies = frozen.waves.map(({ shards }) => shards.map((shard) => untouchedTally(shard.targets)));
+  return { ...briefOf(frozen, tallies, draft.notSeen), hasBystanders: atWork > targets };
 }
 
 /** What the workflow may carry of a frozen plan. */
@@ -118,6 +125,7 @@ export function briefOf(
     notSeen: notSeen.slice(0, MOST_FINDINGS),
     hasChecks: plan.hasChecks,
     hasCompensations: plan.hasCompensations,
+    hasBystanders: true, // only who made the plan has counted them
     longestWithinMs: plan.longestWithinMs,
   };
 }

@@ -1,10 +1,10 @@
 import { keyOf } from '../domain/contracts/plan.js';
 import { findCameBack } from '../domain/reporting/came-back.js';
 import { judgeBystanders } from '../domain/reporting/bystanders.js';
-import type { RunRecord, ServerObservation } from '../domain/ports.js';
-import { askEnded } from './ask-bystanders.js';
+import type { BystanderSample, RunRecord, ServerObservation } from '../domain/ports.js';
 import { observe } from './discover.js';
 import type { ActivityDeps } from './deps.js';
+import { sampleAgain } from './sample-bystanders.js';
 import type { ActivityContext } from './shard-deps.js';
 
 const FIRST_WAIT_MS = 500;
@@ -41,13 +41,14 @@ export async function watchServers(
   }
 }
 
-/** The last look at the touched servers of one group, which the bystander certificate compares with discovery's. */
+/** The last look at the touched servers of one group, which the bystander certificate compares with the first. */
 export async function lookAfterwards(
   deps: ActivityDeps,
   { runId, group }: TouchedKey,
   { signal }: ActivityContext,
 ): Promise<void> {
-  await observeTouched(deps, await deps.ledger.runs.read(runId, signal), group, 'after', signal);
+  const run = await deps.ledger.runs.read(runId, signal);
+  await sampleAgain(deps, runId, await observeTouched(deps, run, group, 'after', signal), signal);
 }
 
 async function observeTouched(
@@ -76,12 +77,14 @@ export async function certifyBystanders(
   const targets = draft?.plan.waves.flatMap((wave) => wave.targets) ?? [];
   const touched = new Set(targets.map(({ server }) => server));
   const before = await deps.ledger.plans.observations(runId, 'discovery', signal);
-  const seen = {
+  const samples = async (phase: 'before' | 'after'): Promise<ReadonlyMap<string, BystanderSample>> =>
+    new Map((await deps.ledger.closing.samples(runId, phase, signal)).map((one) => [keyOf(one), one]));
+  const verdicts = judgeBystanders({
     before: before.filter(({ server }) => touched.has(server)),
     after: await deps.ledger.plans.observations(runId, 'after', signal),
     targets: new Set(targets.map(keyOf)),
-  };
-  const run = await deps.ledger.runs.read(runId, signal);
-  const sampledAfter = await askEnded(deps, run, judgeBystanders(seen), signal);
-  await deps.ledger.closing.recordBystanders(runId, judgeBystanders({ ...seen, sampledAfter }), signal);
+    sampledBefore: await samples('before'),
+    sampledAfter: await samples('after'),
+  });
+  await deps.ledger.closing.recordBystanders(runId, verdicts, signal);
 }

@@ -298,6 +298,21 @@ export interface ClosingLedger {
   ): Promise<void>;
   /** Writes the compensation before it starts and its end after it; keyed by target, idempotent. */
   recordCompensation(runId: string, row: CompensationResult, at: number, signal: AbortSignal): Promise<void>;
+  /** Non-targets of these servers that discovery saw not ended, at most `perServer` of each: who only waits comes last. */
+  bystanders(
+    runId: string,
+    servers: readonly string[],
+    perServer: number | undefined,
+    signal: AbortSignal,
+  ): Promise<TaskRef[]>;
+  recordSamples(
+    runId: string,
+    phase: 'before' | 'after',
+    samples: readonly BystanderSample[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** One sample a bystander: the first of those before, the last of those after. */
+  samples(runId: string, phase: 'before' | 'after', signal: AbortSignal): Promise<BystanderSample[]>;
   recordBystanders(runId: string, verdicts: readonly BystanderVerdict[], signal: AbortSignal): Promise<void>;
   recordCameBack(
     runId: string,
@@ -306,6 +321,16 @@ export interface ClosingLedger {
   ): Promise<void>;
   /** Everything the report is derived from, read in one snapshot. */
   facts(runId: string, signal: AbortSignal): Promise<RunFacts>;
+}
+
+/** What a detail showed of a bystander. */
+export interface BystanderSample extends TargetKey {
+  readonly at: number;
+  /** Rows that its busiest step has moved; absent where the detail has no steps, as a job's. */
+  readonly rows?: number;
+  readonly errors: number;
+  /** The engine's own "was stopped" flag. */
+  readonly wasStopped: boolean;
 }
 
 export interface CheckRow {

@@ -45,6 +45,10 @@ export async function createFleet({ servers: specs, databaseUrl }: Scenario): Pr
       await server.open();
     },
     addTask: async (server, task) => Promise.resolve(named(server).objects.add(task)),
+    addErrors: async (server, id, errors) => {
+      await Promise.resolve();
+      taskOf(server, id).errors += errors;
+    },
     endTask: async (server, id) => taskOf(server, id).endByItself(),
     replaceTask: async (server, id, as) => {
       await Promise.resolve();
@@ -65,6 +69,7 @@ export const CONTROLS = [
   'heal',
   'restart',
   'addTask',
+  'addErrors',
   'endTask',
   'replaceTask',
 ] as const satisfies readonly (keyof FleetControl)[];

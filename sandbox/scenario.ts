@@ -203,6 +203,8 @@ export interface FleetControl {
   readonly restart: (server: string) => Promise<void>;
   /** Returns the ids of the new tasks. */
   readonly addTask: (server: string, task: TaskSpec) => Promise<readonly string[]>;
+  /** Its steps count so many errors more, and it goes on, as with an error handling hop. */
+  readonly addErrors: (server: string, id: string, errors: number) => Promise<void>;
   /** The task ends by itself, now. */
   readonly endTask: (server: string, id: string) => Promise<void>;
   /** The id now belongs to another task, or to a new run of the same one. */

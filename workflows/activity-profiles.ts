@@ -16,6 +16,14 @@ export const profiles = {
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry,
   },
+  /** A baseline beside the first requests, 5 s of details: what is read much later is none, so it is soon given up. */
+  sample: {
+    startToCloseTimeout: '10 seconds',
+    scheduleToCloseTimeout: '10 seconds',
+    heartbeatTimeout: '3 seconds',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry,
+  },
   /** A shard of stops: long, but silent for at most 1.5 s (measured: a dead worker is replaced in 1.1 to 2.8 s). */
   stop: {
     startToCloseTimeout: '30 minutes',

@@ -18,7 +18,7 @@ import { requestIdOf, type RunInput } from './messages.js';
 import { Pursuits } from './pursuits.js';
 import { RunState } from './run-state.js';
 import { steps } from './steps.js';
-import { stopInWaves } from './waves.js';
+import { sampleBystanders, stopInWaves } from './waves.js';
 
 setWorkflowOptions({ failureExceptionTypes: [OffboilError] }, bulkTermination);
 
@@ -93,7 +93,9 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
   if (run.request?.dryRun === true) return dryRunResult(run);
   if (run.tally().targets > 0) {
     if (run.opened?.confirmed !== true) await confirm(run);
+    const sampled = sampleBystanders(run);
     const end = await stopInWaves(run, pursuits);
+    await sampled;
     if (end === 'continueAsNew') {
       await condition(() => allHandlersFinished() && run.unwritten === 0);
       await continueAsNew<typeof bulkTermination>({ ...input, continued: { runId: run.runId } });

@@ -7,6 +7,7 @@ const audit = proxyActivities<Activities>(profiles.audit);
 const read = proxyActivities<Activities>(profiles.read);
 const stop = proxyActivities<Activities>(profiles.stop);
 const verify = proxyActivities<Activities>(profiles.verify);
+const sample = proxyActivities<Activities>(profiles.sample);
 const check = proxyActivities<Activities>(profiles.check);
 const control = proxyActivities<Activities>(profiles.control);
 
@@ -49,6 +50,8 @@ export const steps = {
     check.notify.executeWithOptions({ summary: `tell people: ${input.type}` }, [input]),
   checkData: (input: Input<'checkData'>) =>
     check.checkData.executeWithOptions({ summary: `checks ${input.phase} the stop` }, [input]),
+  sampleBystanders: (place: Place, input: Input<'sampleBystanders'>) =>
+    sample.sampleBystanders.executeWithOptions(at(place), [input]),
   stopShard: (place: Place, input: Input<'stopShard'>) => stop.stopShard.executeWithOptions(at(place), [input]),
   verifyShard: (place: Place, input: Input<'verifyShard'>) => verify.verifyShard.executeWithOptions(at(place), [input]),
   lingerShard: (place: Place, input: Input<'lingerShard'>) => verify.lingerShard.executeWithOptions(at(place), [input]),

@@ -147,6 +147,19 @@ async function checksBefore(run: RunState): Promise<void> {
   await condition(() => done || run.brake !== undefined, CHECKS_BEFORE_MS);
 }
 
+/** Beside the first wave, once, so that it holds up no stop. Who could not be sampled is said in the certificate. */
+export async function sampleBystanders(run: RunState): Promise<void> {
+  const { runId, plan } = run;
+  if (plan?.hasBystanders !== true || run.tally().requested > 0) return;
+  const sites = [...new Set(plan.linger.map(({ site }) => site))];
+  await Promise.allSettled(
+    sites.map((site) => {
+      const where = site === undefined ? {} : { site };
+      return steps.sampleBystanders({ summary: 'sample bystanders', ...where }, { runId, ...where });
+    }),
+  );
+}
+
 async function skipRest(run: RunState, why: string): Promise<void> {
   const { tallies } = await steps.skipTargets({ runId: run.runId, why });
   run.retally(tallies);

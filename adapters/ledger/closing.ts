@@ -4,7 +4,7 @@ import type { ClosingLedger, RunFacts, TargetFacts } from '../../domain/ports.js
 import { audit } from './audit.js';
 import { readPlan } from './plans.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
-import { actRow, bystanderRow, checkRow, compensationRow, targetFactsRow } from './rows.js';
+import { actRow, bystanderRow, checkRow, compensationRow, sampleRow, targetFactsRow, taskRefRow } from './rows.js';
 import { readRun } from './runs.js';
 import { evidenceColumns } from './shards.js';
 
@@ -59,6 +59,45 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
         const what = `${row.kind} of ${row.server}/${row.id}: ${row.state}${row.detail === '' ? '' : ` (${row.detail})`}`;
         await audit(sql, { runId, at, action: 'compensation.recorded', what }, signal);
       }),
+
+    bystanders: (runId, servers, perServer, signal) =>
+      pool.rows(
+        taskRefRow,
+        `SELECT server, id, name, kind FROM (
+           SELECT o.server, x.task ->> 'id' AS id, x.task ->> 'name' AS name, x.task ->> 'kind' AS kind, x.position,
+                  row_number() OVER (PARTITION BY o.server ORDER BY x.task ->> 'state' = 'waiting', x.position) AS n
+             FROM observations o, jsonb_array_elements(o.tasks) WITH ORDINALITY AS x (task, position)
+            WHERE o.run_id = $1 AND o.phase = 'discovery' AND o.server = ANY ($2) AND x.task ->> 'state' <> 'ended'
+              AND NOT EXISTS (SELECT FROM targets t WHERE t.run_id = $1 AND t.server = o.server AND t.id = x.task ->> 'id')) b
+          WHERE n <= coalesce($3, n) ORDER BY server, position`,
+        [runId, servers, perServer ?? null],
+        signal,
+      ),
+
+    async recordSamples(runId, phase, samples, signal) {
+      await pool.run(
+        `INSERT INTO samples (run_id, phase, server, id, at, rows, errors, was_stopped)
+         SELECT $1, $2, s.server, s.id, s.at, s.rows, s.errors, s."wasStopped"
+           FROM jsonb_to_recordset($3) AS s (server text, id text, at bigint, rows bigint, errors bigint, "wasStopped" boolean)`,
+        [runId, phase, json(samples)],
+        signal,
+      );
+    },
+
+    async samples(runId, phase, signal) {
+      const rows = await pool.rows(
+        sampleRow,
+        `SELECT DISTINCT ON (server, id) server, id, at, rows, errors, was_stopped FROM samples
+          WHERE run_id = $1 AND phase = $2 ORDER BY server, id, seq ${phase === 'before' ? 'ASC' : 'DESC'}`,
+        [runId, phase],
+        signal,
+      );
+      return rows.map(({ was_stopped: wasStopped, rows: moved, ...row }) => ({
+        ...row,
+        ...(moved === undefined ? {} : { rows: moved }),
+        wasStopped,
+      }));
+    },
 
     async recordBystanders(runId, verdicts, signal) {
       await pool.run(

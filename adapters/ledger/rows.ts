@@ -14,7 +14,7 @@ import { runResultSchema } from '../../domain/contracts/report.js';
 import type { TerminationRequest } from '../../domain/contracts/request.js';
 import { OUTCOMES } from '../../domain/outcomes.js';
 import type { FrozenPlan, ServerObservation } from '../../domain/ports.js';
-import { RUNGS, STATE_CLASSES } from '../../domain/tasks.js';
+import { RUNGS, STATE_CLASSES, TASK_KINDS } from '../../domain/tasks.js';
 
 /**
  * A document that only this ledger writes, from this very type, into a column of its own: not checked again on its way back,
@@ -137,4 +137,13 @@ export const checkRow = z.object({
 
 export const actRow = z.object({ actor: written<Actor>() });
 export const compensationRow = z.object({ result: written<CompensationResult>() });
+export const taskRefRow = z.object({ server: z.string(), id: z.string(), name: z.string(), kind: z.enum(TASK_KINDS) });
+export const sampleRow = z.object({
+  server: z.string(),
+  id: z.string(),
+  at: z.number(),
+  rows: absent(z.number()),
+  errors: z.number(),
+  was_stopped: z.boolean(),
+});
 export const bystanderRow = z.object({ verdict: written<BystanderVerdict>() });

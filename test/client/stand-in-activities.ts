@@ -105,6 +105,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
       notSeen: ['processes: no engine covers them'],
       hasChecks: false,
       hasCompensations: false,
+      hasBystanders: false,
       longestWithinMs: 1000,
     };
   };
@@ -188,6 +189,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
       throw new Error('no target has a compensation');
     },
     watchServers: async () => ({ cameBack: 0 }),
+    sampleBystanders: async () => undefined,
     lookAfterwards: async () => undefined,
     certifyBystanders: async () => undefined,
     closeRun: async ({ runId, ending }) => {

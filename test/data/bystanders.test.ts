@@ -91,6 +91,66 @@ describe('the certificate of what was no target', () => {
     expect(own.map(({ id }) => id)).toEqual(await idsOf(system, 'load_orders'));
   });
 
+  it('compares rows and errors, at a site too', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [
+        aServer('carte-1', [
+          aTask('load_orders', { id: 'target', traits: { haltsForever: true } }),
+          aTask('loads_on', { id: 'on' }),
+        ]),
+        aServer('carte-2', [aTask('load_stock'), aTask('counts_errors', { id: 'errors' })]),
+      ],
+      entries: { 'carte-2': { site: 'shanghai' } },
+      estate: { policies: { patient: { extends: 'quick', verify: { within: '60s' } } } },
+    });
+    await system.workHere({ site: 'shanghai' });
+    const handle = await system.start({ policy: 'patient' });
+    await eventually(async () => {
+      const asked = (await system.fleet.log()).filter(({ path }) => path === 'transStatus').map(({ id }) => id);
+      expect(asked).toEqual(expect.arrayContaining(['on', 'errors']));
+    });
+    await system.fleet.addErrors('carte-2', 'errors', 2);
+    await eventually(async () => expect((await system.stops()).map(({ id }) => id)).toContain('target'));
+    await system.fleet.endTask('carte-1', 'target');
+    await handle.result();
+
+    const { bystanders } = await handle.report();
+    expect(bystanders).toMatchObject({ total: 2, undisturbed: 1, disturbed: 1, notSampled: 0 });
+    const whyOf = Object.fromEntries(bystanders.list.map(({ name, why }) => [name, why]));
+    expect(whyOf['loads_on']).toMatch(/^still "Running", its rows went on from \d+ to \d+$/);
+    expect(whyOf['counts_errors']).toBe('its errors grew by 2');
+  });
+
+  it('samples 20 of a server, and counts who was not', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', [aTask('load_orders'), aTask('other_{n}', { count: 25 })])],
+    });
+
+    const { report } = await system.run({});
+
+    expect(report.bystanders).toMatchObject({ total: 25, undisturbed: 25, notSampled: 5 });
+    const asked = (await system.fleet.log()).filter(({ path }) => path === 'transStatus').map(({ id }) => id);
+    expect(new Set(asked).size).toBe(20);
+    expect(asked).toHaveLength(40);
+  });
+
+  it('holds up no stop where a server answers no details, and counts everybody there as not sampled', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', [aTask('load_orders'), aTask('other_{n}', { count: 9 })])],
+    });
+    await system.fleet.fault('carte-1', 'hang', { paths: ['transStatus'] });
+
+    const { report } = await system.run({});
+
+    expect(report).toMatchObject({ exitCode: 0, outcomes: { stopped: 1 } });
+    expect(report.bystanders).toMatchObject({ total: 9, undisturbed: 9, notSampled: 9 });
+    const paths = (await system.fleet.log()).map(({ path }) => path);
+    expect(paths.indexOf('stopTrans')).toBeLessThan(paths.lastIndexOf('transStatus'));
+  });
+
   it('says so when a server could not be read again', async () => {
     const system = await startSystem({
       postgres,

@@ -6,7 +6,7 @@ import { OUTCOMES, type Outcome } from '../../domain/outcomes.js';
 import { resolvePolicy } from '../../domain/planning/policies.js';
 import type { FrozenPlan, RunFacts } from '../../domain/ports.js';
 import { buildReport } from '../../domain/reporting/build-report.js';
-import { judgeBystanders } from '../../domain/reporting/bystanders.js';
+import { judgeBystanders, sampleOf } from '../../domain/reporting/bystanders.js';
 import { findCameBack } from '../../domain/reporting/came-back.js';
 import { formatCounts, judgeRun } from '../../domain/reporting/verdict.js';
 import { STATE_CLASSES, type ObservedTask, type TaskDetail } from '../../domain/tasks.js';
@@ -139,8 +139,8 @@ describe('a bystander', () => {
       before: seen([target, before]),
       after: seen(list),
       targets: new Set([keyOf(target)]),
-      sampledBefore: new Map(samples.before === undefined ? [] : [[keyOf(before), samples.before]]),
-      sampledAfter: new Map(samples.after === undefined ? [] : [[keyOf(before), samples.after]]),
+      sampledBefore: new Map(samples.before === undefined ? [] : [[keyOf(before), sampleOf(samples.before)]]),
+      sampledAfter: new Map(samples.after === undefined ? [] : [[keyOf(before), sampleOf(samples.after)]]),
     });
     return `${verdict?.verdict ?? 'none'}${verdict?.sampled === true ? ' (sampled)' : ''}`;
   };

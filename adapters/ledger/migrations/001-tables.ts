@@ -159,6 +159,20 @@ CREATE TABLE compensations (
   PRIMARY KEY (run_id, server, id)
 );
 
+-- Rows and errors of non-targets, before and after: never evidence of how a target ended.
+CREATE TABLE samples (
+  seq bigint PRIMARY KEY DEFAULT nextval('history'),
+  run_id text NOT NULL REFERENCES runs,
+  phase text NOT NULL CHECK (phase IN ('before', 'after')),
+  server text NOT NULL,
+  id text NOT NULL,
+  at bigint NOT NULL,
+  rows bigint, -- absent where the detail has no steps
+  errors bigint NOT NULL,
+  was_stopped boolean NOT NULL
+);
+CREATE INDEX samples_of_run ON samples (run_id, phase);
+
 CREATE TABLE bystanders (
   run_id text NOT NULL REFERENCES runs,
   server text NOT NULL,
@@ -221,7 +235,7 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'retries', 'approvals', 'audit'] LOOP
+  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'samples', 'retries', 'approvals', 'audit'] LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION offboil_append_only()', name);
   END LOOP;

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../../domain/contracts/plan.js';
 import type { RunResult } from '../../../domain/contracts/report.js';
 import { untouchedTally } from '../../../domain/outcomes.js';
+import type { BystanderSample } from '../../../domain/ports.js';
+import type { ObservedTask } from '../../../domain/tasks.js';
 import {
   aDraft,
   aPolicy,
@@ -206,6 +208,52 @@ describe('two runs over the same targets', () => {
     expect(await reserved()).toEqual(keysOf(targets.slice(1)));
     await scene.ledger.runs.close(runId, resultOf(runId), undefined, NOW, never);
     expect(await reserved()).toEqual([]);
+  });
+});
+
+describe('bystanders', () => {
+  const seen = (id: string, state: ObservedTask['state']): ObservedTask => ({
+    server: 'carte-1',
+    id,
+    name: `name of ${id}`,
+    kind: 'transformation',
+    word: 'Running',
+    state,
+    closesBy: 'list',
+  });
+
+  it('are the non-targets that had not ended, a few of each server, and who only waits last', async () => {
+    const { ledger } = scene;
+    const { runId } = await plannedRun(ledger, { waves: [[aTarget('carte-1', 'target')]] });
+    const tasks = [
+      seen('waits', 'waiting'),
+      seen('target', 'active'),
+      seen('ended', 'ended'),
+      seen('runs', 'active'),
+      seen('halts', 'ending'),
+    ];
+    await ledger.plans.observe(runId, 'discovery', { server: 'carte-1', askedAt: NOW, tasks }, never);
+    const idsOf = async (most: number | undefined): Promise<string[]> =>
+      (await ledger.closing.bystanders(runId, ['carte-1', 'carte-9'], most, never)).map(({ id }) => id).toSorted();
+    expect(await idsOf(2)).toEqual(['halts', 'runs']);
+    expect(await idsOf(undefined)).toEqual(['halts', 'runs', 'waits']);
+  });
+
+  it('keep the first sample from before and the last from after', async () => {
+    const { ledger } = scene;
+    const runId = await openedRun(ledger);
+    const sample = (rows: number): BystanderSample => ({
+      server: 'carte-1',
+      id: 'by',
+      at: NOW,
+      rows,
+      errors: 0,
+      wasStopped: false,
+    });
+    for (const phase of ['before', 'after'] as const)
+      for (const rows of [1, 2]) await ledger.closing.recordSamples(runId, phase, [sample(rows)], never);
+    expect(await ledger.closing.samples(runId, 'before', never)).toEqual([sample(1)]);
+    expect(await ledger.closing.samples(runId, 'after', never)).toEqual([sample(2)]);
   });
 });
 
