@@ -9,13 +9,18 @@ export class Faults {
   readonly #active = new Map<FaultKind, { options: FaultOptions; left: number }>();
 
   set(kind: FaultKind, options: FaultOptions): void {
+    assertKnown(kind);
     const times = options.times ?? (kind === 'status500Once' ? 1 : Infinity);
     this.#active.set(kind, { options, left: times });
   }
 
   clear(kind: FaultKind | undefined): void {
-    if (kind === undefined) this.#active.clear();
-    else this.#active.delete(kind);
+    if (kind === undefined) {
+      this.#active.clear();
+      return;
+    }
+    assertKnown(kind);
+    this.#active.delete(kind);
   }
 
   get none(): boolean {
@@ -34,13 +39,30 @@ export class Faults {
   }
 }
 
-const pathsByDefault: Partial<Record<FaultKind, readonly string[]>> = {
-  halfReplyAfterStop: ['stopTrans', 'stopJob'],
-  status500Once: ['status'],
+/** Every fault, and what it meets unless its options say otherwise; undefined: every request. */
+const pathsByDefault: Readonly<Record<FaultKind, readonly string[] | undefined>> = {
+  down: undefined,
+  hang: undefined,
+  reset: undefined,
+  html200: undefined,
+  html502: undefined,
+  cut: undefined,
   oversized: ['status'],
+  unauthorised: undefined,
+  slowDrip: undefined,
+  status500Once: ['status'],
   listOf: ['status'],
   shrink: ['status'],
+  halfReplyAfterStop: ['stopTrans', 'stopJob'],
+  refuse: undefined,
+  latency: undefined,
 };
+
+/** A fault's name comes from another process as it was typed. */
+function assertKnown(kind: string): void {
+  if (Object.hasOwn(pathsByDefault, kind)) return;
+  throw new Error(`no fault ${kind}: ${Object.keys(pathsByDefault).join(', ')}`);
+}
 
 /** Faults that a request meets before anything is done. Returns the word for the log when it went no further. */
 export function meetBefore(

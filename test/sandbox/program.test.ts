@@ -30,6 +30,22 @@ describe('a fleet in a process of its own', () => {
     expect(() => process.kill(fleet.pid, 0)).toThrow('ESRCH');
   });
 
+  it('refuses a fault it does not know, to be played or healed, and names those it knows', async () => {
+    const fleet = await spawnFleet({ servers: [{ name: 'carte', personality: '8.3', tasks: [aTask()] }] });
+    try {
+      for (const method of ['fault', 'heal']) {
+        const reply = await fetch(`${fleet.control}/${method}`, { method: 'POST', body: '["carte", "hangs"]' });
+        expect(reply.status).toBe(400);
+        expect(await reply.json()).toEqual({
+          error: expect.stringMatching(/^no fault hangs: down, hang, .*latency$/) as string,
+        });
+      }
+      expect((await call((fleet.servers[0]?.url ?? '') + asked('status'))).code).toBe(200);
+    } finally {
+      await fleet.stop();
+    }
+  });
+
   it('that cannot start says so', async () => {
     const loading = aTask({ mode: 'loading', load: { table: 't', rowsPerSecond: 1 } });
     const servers = [{ name: 'carte', personality: '8.3' as const, tasks: [loading] }];
