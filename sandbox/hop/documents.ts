@@ -18,8 +18,8 @@ export function jdbcTarget(postgresUrl: string): JdbcTarget {
 }
 
 /** A pipeline whose rows never end. */
-export function endlessPipeline(name: string, options: { readonly pauseMs?: number } = {}): string {
-  return pipeline(name, [rows({ pauseMs: options.pauseMs ?? 10 }), dummy]);
+export function endlessPipeline(name: string): string {
+  return pipeline(name, [rows({ pauseMs: 10 }), dummy]);
 }
 
 /** A pipeline that ends by itself at once. */
@@ -28,8 +28,11 @@ export function shortPipeline(name: string): string {
 }
 
 /** A pipeline in a call that no stop interrupts: after a stop it stays `Halting` for up to `deafMs`. */
-export function deafPipeline(name: string, options: { readonly deafMs: number }): string {
-  return pipeline(name, [rows({ deafMs: options.deafMs }), dummy]);
+export function deafPipeline(
+  name: string,
+  options: Required<Pick<RowsOptions, 'deafMs'>> & Pick<RowsOptions, 'startedMinutesAgo'>,
+): string {
+  return pipeline(name, [rows(options), dummy]);
 }
 
 /** A pipeline that loads rows into `table (run_id text, batch_id bigint, row_nr bigint)` without end. */
@@ -117,12 +120,16 @@ const METADATA = {
 
 const dummy = transform('end', 'Dummy', {});
 
-function rows(options: { readonly limit?: number; readonly pauseMs?: number; readonly deafMs?: number }): string {
-  return transform('rows', 'OffboilEndlessRows', {
-    limit: options.limit ?? 0,
-    pauseMs: options.pauseMs ?? 0,
-    deafMs: options.deafMs ?? 0,
-  });
+interface RowsOptions {
+  readonly limit?: number;
+  readonly pauseMs?: number;
+  readonly deafMs?: number;
+  /** What the server takes for its start; its object timeout counts from there. */
+  readonly startedMinutesAgo?: number;
+}
+
+function rows({ limit = 0, pauseMs = 0, deafMs = 0, startedMinutesAgo = 0 }: RowsOptions): string {
+  return transform('rows', 'OffboilEndlessRows', { limit, pauseMs, deafMs, startedMinutesAgo });
 }
 
 function transform(name: string, type: string, values: Readonly<Record<string, string | number>>): string {

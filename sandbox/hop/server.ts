@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,12 +51,18 @@ export interface HopServer {
 const USER = 'cluster';
 const PASSWORD = 'cluster';
 
+export interface HopServerOptions {
+  readonly name: string;
+  /** After so many minutes from its start the server forgets what has ended or was stopped. Hop's default is a day. */
+  readonly objectTimeoutMinutes?: number;
+}
+
 /** Starts a Hop Server on a free port of the loopback address, building it first where needed. */
-export async function startHopServer(options: { readonly name: string }): Promise<HopServer> {
+export async function startHopServer(options: HopServerOptions): Promise<HopServer> {
   const classPath = await buildHop();
   // The port is free when we look and may be taken when Java listens, so one more try is allowed.
-  const first = await launch(classPath, options.name);
-  const launched = first.ok ? first : await launch(classPath, options.name);
+  const first = await launch(classPath, options);
+  const launched = first.ok ? first : await launch(classPath, options);
   if (!launched.ok) throw new Error(`Hop Server "${options.name}" did not start:\n${launched.log}`);
   return new RunningServer(options.name, launched.port, launched.folder, launched.child);
 }
@@ -65,16 +71,15 @@ type Launch =
   | { readonly ok: true; readonly port: number; readonly folder: string; readonly child: ChildProcess }
   | { readonly ok: false; readonly log: string };
 
-async function launch(classPath: string, name: string): Promise<Launch> {
+async function launch(classPath: string, { name, objectTimeoutMinutes = 1440 }: HopServerOptions): Promise<Launch> {
   const folder = mkdtempSync(join(tmpdir(), `offboil-hop-${name.replace(/\W/g, '_')}-`));
-  mkdirSync(join(folder, 'pwd'));
-  writeFileSync(join(folder, 'pwd', 'hop.pwd'), `${USER}: ${PASSWORD},default\n`);
   const port = await freePort();
+  writeFileSync(join(folder, 'server.xml'), configuration(name, port, objectTimeoutMinutes));
   const log = openSync(join(folder, 'server.log'), 'a');
   // prettier-ignore
   const child = spawn('java', [
     '-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Duser.timezone=UTC', '-Djava.awt.headless=true',
-    '-cp', classPath, 'offboil.hop.OwnedServer', folder, '127.0.0.1', String(port),
+    '-cp', classPath, 'offboil.hop.OwnedServer', folder, 'server.xml',
     // detached: Ctrl+C belongs to whoever started us, and it ends the server in its own order
   ], { cwd: folder, stdio: ['pipe', log, log], detached: true });
   closeSync(log);
@@ -89,6 +94,14 @@ async function launch(classPath: string, name: string): Promise<Launch> {
   const words = readFileSync(join(folder, 'server.log'), 'utf8').slice(-2000);
   await end(child, folder);
   return { ok: false, log: words };
+}
+
+function configuration(name: string, port: number, objectTimeoutMinutes: number): string {
+  return (
+    `<hop-server-config><hop-server><name>${name}</name><hostname>127.0.0.1</hostname><port>${port}</port>` +
+    `<username>${USER}</username><password>${PASSWORD}</password></hop-server><joining>Y</joining>` +
+    `<object_timeout_minutes>${objectTimeoutMinutes}</object_timeout_minutes></hop-server-config>`
+  );
 }
 
 async function end(child: ChildProcess, folder: string): Promise<void> {

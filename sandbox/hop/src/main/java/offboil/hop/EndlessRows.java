@@ -1,5 +1,6 @@
 package offboil.hop;
 
+import java.util.Date;
 import org.apache.hop.core.annotations.Transform;
 import org.apache.hop.core.exception.HopException;
 import org.apache.hop.core.row.IRowMeta;
@@ -32,6 +33,9 @@ public class EndlessRows extends BaseTransform<EndlessRows.Meta, EndlessRows.Dat
       data.limit = Long.parseLong(resolve(meta.getLimit()));
       data.pauseMs = Long.parseLong(resolve(meta.getPauseMs()));
       data.deafMs = Long.parseLong(resolve(meta.getDeafMs()));
+      // An old pipeline without the wait: the server's object timeout counts from this date.
+      long agoMs = Long.parseLong(resolve(meta.getStartedMinutesAgo())) * 60_000;
+      if (agoMs > 0) ((Pipeline) getPipeline()).setExecutionStartDate(new Date(System.currentTimeMillis() - agoMs));
     }
     if (isStopped() || (data.limit > 0 && data.produced >= data.limit)) {
       setOutputDone();
@@ -70,6 +74,7 @@ public class EndlessRows extends BaseTransform<EndlessRows.Meta, EndlessRows.Dat
     @HopMetadataProperty private String limit = "0";
     @HopMetadataProperty private String pauseMs = "0";
     @HopMetadataProperty private String deafMs = "0";
+    @HopMetadataProperty private String startedMinutesAgo = "0";
 
     @Override
     public void getFields(IRowMeta row, String origin, IRowMeta[] info, TransformMeta next, IVariables variables, IHopMetadataProvider provider) {
@@ -84,5 +89,7 @@ public class EndlessRows extends BaseTransform<EndlessRows.Meta, EndlessRows.Dat
     public void setPauseMs(String pauseMs) { this.pauseMs = pauseMs; }
     public String getDeafMs() { return deafMs; }
     public void setDeafMs(String deafMs) { this.deafMs = deafMs; }
+    public String getStartedMinutesAgo() { return startedMinutesAgo; }
+    public void setStartedMinutesAgo(String startedMinutesAgo) { this.startedMinutesAgo = startedMinutesAgo; }
   }
 }

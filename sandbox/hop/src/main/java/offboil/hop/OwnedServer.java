@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.Stream;
 import org.apache.hop.www.HopServer;
@@ -18,7 +19,7 @@ public class OwnedServer {
     Thread owner = new Thread(() -> outlive(folder), "owner");
     owner.setDaemon(true);
     owner.start();
-    HopServer.main(new String[] {args[1], args[2]});
+    HopServer.main(Arrays.copyOfRange(args, 1, args.length));
   }
 
   private static void outlive(Path folder) {
