@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { keyOf } from '../domain/contracts/plan.js';
 import type { CheckEntry, Estate } from '../domain/contracts/estate.js';
 import type { CheckRow, Database, TargetFacts } from '../domain/ports.js';
+import { counted } from '../domain/wording.js';
 import { reasonOf } from './look-at-server.js';
 import type { ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -70,13 +71,13 @@ async function judgeCheck(
       signal,
     );
     if ('rows' in check.expect) {
-      const found = truncated ? `more than ${MOST_ROWS}` : String(rows.length);
+      const found = truncated ? `more than ${MOST_ROWS} rows` : counted(rows.length, 'row');
       const isGreen = !truncated && rows.length === check.expect.rows;
-      return { verdict: isGreen ? 'green' : 'red', detail: `${found} rows, expected ${check.expect.rows}` };
+      return { verdict: isGreen ? 'green' : 'red', detail: `${found}, expected ${check.expect.rows}` };
     }
     const value = rows[0]?.[0];
     if (rows.length !== 1)
-      return { verdict: 'inconclusive', detail: `${rows.length} rows, expected exactly one value` };
+      return { verdict: 'inconclusive', detail: `${counted(rows.length, 'row')}, expected exactly one value` };
     // PostgreSQL's bigint and numeric come as text: the written form is what is compared.
     const isGreen = String(value) === String(check.expect.value);
     return {

@@ -6,6 +6,7 @@ import { makePlan } from '../domain/planning/make-plan.js';
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { FrozenPlan } from '../domain/ports.js';
 import type { Priority } from '../domain/tasks.js';
+import { counted } from '../domain/wording.js';
 import { hashOf, type ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
 
@@ -105,7 +106,7 @@ export function briefOf(
   const label = (shard: { readonly servers: readonly string[] }, targets?: number): string => {
     const [first, last] = [shard.servers[0] ?? '', shard.servers.at(-1) ?? ''];
     const names = first === last ? first : `${first} to ${last}`;
-    return targets === undefined ? names : `${names} · ${targets} tasks`;
+    return targets === undefined ? names : `${names} · ${counted(targets, 'task')}`;
   };
   return {
     planHash: plan.planHash,

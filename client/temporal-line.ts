@@ -14,8 +14,8 @@ export const LIMITS = {
   /** A brake may wait 2 s for the ledger and then for the sending activities (`cancel` included). */
   updateMs: 30_000,
   describeMs: 10_000,
-  /** A worker polls within a second of its start. */
-  pollerMs: 3_000,
+  /** A worker on a busy machine polls a few seconds after its start. */
+  pollerMs: 10_000,
   /** Pages and lists of runs come from the ledger alone. */
   readMs: 60_000,
   /** Planning and surveying ask every server, each up to three times with its own request limit. */

@@ -1,6 +1,7 @@
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { Estate } from '../domain/contracts/estate.js';
 import { OffboilError } from '../domain/errors.js';
+import { counted } from '../domain/wording.js';
 import { askWorkers } from './ask-workers.js';
 import { TASK_QUEUE } from '../workflows/messages.js';
 import { estateFile } from './compose.js';
@@ -37,7 +38,7 @@ await runProgram(async ({ estate, json, words }) => {
   else for (const one of found) process.stdout.write(`${markOf(one)} ${one.kind} ${one.name}: ${one.text}\n`);
   if (!json)
     process.stdout.write(
-      `${ok ? 'all reached' : 'not all reached'}: ${read.servers.length} servers, ${read.tasks.length} contracts, ${hash}\n`,
+      `${ok ? 'all reached' : 'not all reached'}: ${counted(read.servers.length, 'server')}, ${counted(read.tasks.length, 'contract')}, ${hash}\n`,
     );
   return ok ? 0 : 2;
 });
@@ -79,7 +80,7 @@ async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof
         AbortSignal.timeout(LOOK_MS),
       );
       const skew = clockSkewMs === undefined ? 'clock unknown' : `clock ${skewText(clockSkewMs)}`;
-      const text = `${product} ${version}, dialect ${dialect} (${source}), ${tasks.length} tasks, can ${rungs.join(', ')}, ${skew}`;
+      const text = `${product} ${version}, dialect ${dialect} (${source}), ${counted(tasks.length, 'task')}, can ${rungs.join(', ')}, ${skew}`;
       return { ...base, ok: true, text: [text, ...remarks].join('; ') };
     } catch (error) {
       return { ...base, ok: false, text: sentenceOf(error) };

@@ -4,6 +4,7 @@ import { createCarteEngine } from '../adapters/engines/carte/carte-engine.js';
 import { createHopEngine } from '../adapters/engines/hop/engine.js';
 import { OffboilError } from '../domain/errors.js';
 import { Secret } from '../domain/secret.js';
+import { counted } from '../domain/wording.js';
 
 const LOOK_MS = 10_000;
 
@@ -33,7 +34,7 @@ export async function proposeEstate(urls: readonly string[], file = 'offboil.yam
   };
   writeFileSync(file, stringify(estate), { flag: 'wx' });
   console.error(
-    `${file} written: ${servers.length} servers, ${names.length} task names, each with the highest care. Lower it where you know better.`,
+    `${file} written: ${counted(servers.length, 'server')}, ${counted(names.length, 'task name')}, each with the highest care. Lower it where you know better.`,
   );
   return 0;
 }

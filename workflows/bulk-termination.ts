@@ -11,6 +11,7 @@ import type { ServerGroup, SurveyPhase } from '../activities/discover.js';
 import type { RunResult } from '../domain/contracts/report.js';
 import { ERROR_CODES, OffboilError } from '../domain/errors.js';
 import { isConfirmed } from '../domain/planning/confirmation.js';
+import { counted } from '../domain/wording.js';
 import { closingSteps } from './closing.js';
 import { closeAs, faultOf, localResult, type Fault } from './failures.js';
 import { applyBrake, registerMessages } from './handlers.js';
@@ -119,7 +120,10 @@ async function discover(run: RunState): Promise<void> {
 export async function surveyGroup(runId: string, phase: SurveyPhase, place: ServerGroup, group: number): Promise<void> {
   const site = place.site === undefined ? {} : { site: place.site };
   const where = place.site === undefined ? '' : ` at ${place.site}`;
-  await steps.surveyServers({ summary: `list ${place.servers} servers${where}`, ...site }, { runId, phase, group });
+  await steps.surveyServers(
+    { summary: `list ${counted(place.servers, 'server')}${where}`, ...site },
+    { runId, phase, group },
+  );
 }
 
 async function planTargets(run: RunState): Promise<void> {
@@ -140,7 +144,7 @@ async function confirm(run: RunState): Promise<void> {
       twoApprovers: 'approvals by two other people',
     };
     run.waitFor({
-      reason: `${run.tally().targets} tasks in ${plan.waves.length} waves are planned; it waits for ${people[plan.confirm]}`,
+      reason: `planned: ${counted(run.tally().targets, 'task')} in ${counted(plan.waves.length, 'wave')}; it waits for ${people[plan.confirm]}`,
       until: new Date(until).toISOString(),
       answers: [`offboil approve ${runId}`, `offboil reject ${runId}`, `offboil plan ${runId}`],
     });
@@ -176,7 +180,7 @@ function dryRunResult(run: RunState): RunResult {
     runId: run.runId,
     end: 'completed',
     exitCode: 0,
-    message: `Dry run: ${targets} tasks would be stopped, nothing was sent.`,
+    message: `Dry run: ${counted(targets, 'task')} would be stopped, nothing was sent.`,
     planned: targets,
     outcomes: {},
     ...(run.plan === undefined ? {} : { planHash: run.plan.planHash }),

@@ -1,5 +1,6 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { TargetKey } from '../domain/tasks.js';
+import { counted } from '../domain/wording.js';
 import type { Pursuits } from './pursuits.js';
 import { isCancel } from './failures.js';
 import type { RunState } from './run-state.js';
@@ -82,7 +83,7 @@ async function tellUnconfirmed(run: RunState): Promise<void> {
   const { runId } = run;
   const unconfirmed = run.tally().outcomes.unconfirmed ?? 0;
   if (unconfirmed === 0) return;
-  const text = `${unconfirmed} of ${run.tally().targets} targets were requested and are not proven ended`;
+  const text = `requested and not proven ended: ${unconfirmed} of ${counted(run.tally().targets, 'target')}`;
   await steps.notify({ runId, id: `${runId}_unconfirmed`, type: 'run.unconfirmed', text });
 }
 
@@ -103,7 +104,7 @@ async function compensate(run: RunState): Promise<void> {
     open.total > 0 && run.brake === undefined;
     told = true, open = await look()
   ) {
-    const reason = `${open.total} compensations wait for a person`;
+    const reason = `a person must answer ${counted(open.total, 'compensation')}`;
     if (!told) await steps.notify({ runId, id: `${runId}_manual`, type: 'run.waits', text: reason });
     const { resolutions } = run;
     run.waitFor({

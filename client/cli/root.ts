@@ -41,7 +41,10 @@ export function createRoot({ say, screen }: Session) {
       writeOut: (text) => {
         screen.line(text.trimEnd());
       },
-      writeErr: () => undefined, // thrown as an error too, and told once, by runCli
+      writeErr: (text) => {
+        screen.error(text.trimEnd());
+      },
+      outputError: () => undefined, // thrown as well, and told once, by runCli
     })
     .configureHelp({ showGlobalOptions: true, helpWidth: 100, styleTitle: (title) => translateTitle(say, title) });
 }

@@ -42,8 +42,9 @@ export async function runCli(args: readonly string[], around: Surroundings): Pro
 function tellError({ screen, say }: Session, error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // --help
-    const message = error.message.replace(/^error: /, '');
-    screen.error(`${say('error')} USAGE_WRONG: ${printableLines(message)}`);
+    const isHelp = error.code === 'commander.help'; // no command was named, and the help is told already
+    const message = isHelp ? say('usage.noCommand') : error.message.replace(/^error: /, '');
+    if (!isHelp) screen.error(`${say('error')} USAGE_WRONG: ${printableLines(message)}`);
     screen.document({ error: { code: 'USAGE_WRONG', message } });
     return 1;
   }

@@ -1,6 +1,7 @@
 import type { LeftTask, PlanFinding } from '../contracts/plan.js';
 import type { ServerObservation } from '../ports.js';
 import type { EngineInfo } from '../tasks.js';
+import { counted, some } from '../wording.js';
 import type { DraftedTarget } from './drafted-target.js';
 import { byText } from './waves.js';
 
@@ -26,7 +27,7 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
     ...warn(wholeEstate(facts)),
     ...warn(
       missingIds.length > 0
-        ? `In no list: ${some(missingIds)}. They have ended and left the list, or never were.`
+        ? `In no list: ${few(missingIds)}. They have ended and left the list, or never were.`
         : undefined,
     ),
     ...warn(whatAStopCommits(targets)),
@@ -37,21 +38,21 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
       onServers(
         touched,
         ({ listHasStart }) => !listHasStart,
-        'show no start times (PDI up to 6.1): a restart under the same id cannot be seen there',
+        'no start times (PDI up to 6.1): a restart under the same id cannot be seen there',
       ),
     ),
     ...warn(
       onServers(
         touched,
         ({ stopReachesChildren }) => !stopReachesChildren,
-        "do not pass a job's stop on: its children run on, in no list; their rows are watched",
+        "a job's stop is not passed on: its children run on, in no list; their rows are watched",
       ),
     ),
     ...tell(
       onServers(
         touched,
         ({ source }) => source === 'read',
-        'have a dialect that was read in source code and not measured on a real server',
+        'the dialect was read in source code and not measured on a real server',
       ),
     ),
     ...remarks(touched).map((text): PlanFinding => ({ level: 'warning', text })),
@@ -81,7 +82,7 @@ function insteadOfRollback(targets: readonly DraftedTarget[]): string | undefine
   const first = hit[0];
   return first === undefined
     ? undefined
-    : `Rollback was asked for, but ${counted(hit.length, 'target')} can only be stopped: ${some(namesOf(hit))} (${first.stopInsteadOfRollback ?? ''}).`;
+    : `Rollback was asked for, but ${counted(hit.length, 'target')} can only be stopped: ${few(namesOf(hit))} (${first.stopInsteadOfRollback ?? ''}).`;
 }
 
 function missingRungs(targets: readonly DraftedTarget[]): string | undefined {
@@ -91,7 +92,7 @@ function missingRungs(targets: readonly DraftedTarget[]): string | undefined {
   const kinds = [...new Set(notes)].sort(byText);
   return kinds.length === 0
     ? undefined
-    : `Rungs that cannot be had: ${some(kinds.map((note) => `${note} (${notes.filter((other) => other === note).length})`))}.`;
+    : `Rungs that cannot be had: ${few(kinds.map((note) => `${note} (${notes.filter((other) => other === note).length})`))}.`;
 }
 
 function sharedSessions(targets: readonly DraftedTarget[]): string | undefined {
@@ -101,7 +102,7 @@ function sharedSessions(targets: readonly DraftedTarget[]): string | undefined {
   const first = hit[0];
   return first === undefined
     ? undefined
-    : `Sessions of ${counted(hit.length, 'target')} cannot be told from those of others and will not be ended: ${some(namesOf(hit))} (${first.planned.name} shares with ${some(first.extras.sharesSessionsWith ?? [])}).`;
+    : `Sessions of ${counted(hit.length, 'target')} cannot be told from those of others and will not be ended: ${few(namesOf(hit))} (${first.planned.name} shares with ${few(first.extras.sharesSessionsWith ?? [])}).`;
 }
 
 function oneName(targets: readonly DraftedTarget[]): string | undefined {
@@ -111,14 +112,14 @@ function oneName(targets: readonly DraftedTarget[]): string | undefined {
   const twice = [...counts].filter(([, count]) => count > 1).map(([name, count]) => `${name} (${count})`);
   return twice.length === 0
     ? undefined
-    : `Names borne by more than one target, each addressed by its id: ${some(twice.sort(byText))}.`;
+    : `Names borne by more than one target, each addressed by its id: ${few(twice.sort(byText))}.`;
 }
 
 function startUnknown(left: readonly LeftTask[]): string | undefined {
   const hit = left.filter(({ why }) => why.includes('start is unknown'));
   return hit.length === 0
     ? undefined
-    : `Left out because their start is unknown: ${some(hit.map(({ server, name }) => `${name} on ${server}`))}.`;
+    : `Left out because their start is unknown: ${few(hit.map(({ server, name }) => `${name} on ${server}`))}.`;
 }
 
 interface TouchedServer {
@@ -139,7 +140,7 @@ function onServers(
   what: string,
 ): string | undefined {
   const servers = touched.filter(({ info }) => applies(info)).map(({ server }) => server);
-  return servers.length === 0 ? undefined : `${some(servers)} ${what}.`;
+  return servers.length === 0 ? undefined : `${few(servers)}: ${what}.`;
 }
 
 function remarks(touched: readonly TouchedServer[]): string[] {
@@ -148,7 +149,7 @@ function remarks(touched: readonly TouchedServer[]): string[] {
     .sort(byText)
     .map(
       (text) =>
-        `${some(touched.filter(({ info }) => info.remarks.includes(text)).map(({ server }) => server))}: ${text}`,
+        `${few(touched.filter(({ info }) => info.remarks.includes(text)).map(({ server }) => server))}: ${text}`,
     );
 }
 
@@ -156,19 +157,14 @@ function taskRemarks(targets: readonly DraftedTarget[]): string[] {
   const texts = new Set(targets.flatMap(({ task }) => task.remark ?? []));
   return [...texts]
     .sort(byText)
-    .map((text) => `${some(namesOf(targets.filter(({ task }) => task.remark === text)))}: ${text}`);
+    .map((text) => `${few(namesOf(targets.filter(({ task }) => task.remark === text)))}: ${text}`);
 }
 
 function namesOf(targets: readonly DraftedTarget[]): string[] {
   return targets.map(({ planned }) => `${planned.name} on ${planned.server}`);
 }
 
-/** At most five of a list: a finding is read at 02:10, the whole stands in the plan. */
-function some(words: readonly string[]): string {
-  const shown = words.slice(0, 5).join(', ');
-  return words.length > 5 ? `${shown} and ${words.length - 5} more` : shown;
-}
-
-function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
+/** At most five: the whole stands in the plan. */
+function few(words: readonly string[]): string {
+  return some(words, 5);
 }

@@ -15,6 +15,7 @@ import { createContractMatcher } from '../selection/contracts.js';
 import { coversServer } from '../selection/covered-servers.js';
 import { selectTasks, type ChosenTask } from '../selection/select-tasks.js';
 import type { EngineInfo, Rung } from '../tasks.js';
+import { counted, some } from '../wording.js';
 import { limitOf } from './amounts.js';
 import { confirmNeed } from './confirmation.js';
 import type { DraftedTarget } from './drafted-target.js';
@@ -150,10 +151,9 @@ function draftAll(chosen: readonly KnownTask[], input: PlanInput, sharers: Sessi
     else drafted.push(draftOne(choice, [first, ...more], ladder, input, sharers));
   }
   if (refused.length === 0) return drafted;
-  const shown = refused.slice(0, 10).join('; ');
   throw new OffboilError(
     'RUNG_UNSUPPORTED',
-    `In mode ${input.request.mode} there is no permitted way to stop ${shown}${refused.length > 10 ? ` and ${refused.length - 10} more` : ''}. ` +
+    `In mode ${input.request.mode} there is no permitted way to stop ${some(refused, 10)}. ` +
       'Nothing was sent. Choose another mode, leave these tasks out with except, or widen the ladder of their contract.',
     { tasks: refused.length },
   );
@@ -222,16 +222,17 @@ function memberOf(task: GroupMember['task'], group: string | undefined): GroupMe
 
 function checkBudget(targets: number, active: number, budget: Policy['budget']): void {
   const faults: string[] = [];
-  if (budget?.targets !== undefined && targets > budget.targets) faults.push(`at most ${budget.targets} targets`);
+  if (budget?.targets !== undefined && targets > budget.targets)
+    faults.push(`at most ${counted(budget.targets, 'target')}`);
   if (budget?.share !== undefined && targets > limitOf(budget.share, active)) {
     faults.push(
-      `at most ${budget.share} of the ${active} active tasks that were seen, which is ${limitOf(budget.share, active)}`,
+      `at most ${budget.share} of the ${counted(active, 'active task')} seen, which is ${limitOf(budget.share, active)}`,
     );
   }
   if (faults.length === 0) return;
   throw new OffboilError(
     'BUDGET_EXCEEDED',
-    `The plan has ${targets} targets; the policy's budget allows ${faults.join(', and ')}. Nothing was sent. Select less, or name a policy with a larger budget.`,
+    `The plan has ${counted(targets, 'target')}; the policy's budget allows ${faults.join(', and ')}. Nothing was sent. Select less, or name a policy with a larger budget.`,
     { targets, active },
   );
 }
@@ -249,7 +250,7 @@ function notSeenOf(
     ...unread,
     ...(parents > 0
       ? [
-          `children of jobs: what a job starts inside itself is in no list (${parents} of the targets are jobs or workflows)`,
+          `children of jobs: what a job starts inside itself is in no list (jobs or workflows among the targets: ${parents})`,
         ]
       : []),
     'processes (kitchen, pan) and schedulers: no engine of the estate covers them',

@@ -3,6 +3,7 @@ import type { BystanderVerdict } from '../contracts/report.js';
 import type { Outcome } from '../outcomes.js';
 import { owesApproval } from '../planning/confirmation.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
+import { counted, some } from '../wording.js';
 import { settledOutcome } from './settled.js';
 import { unreadCovered } from './verdict.js';
 
@@ -35,8 +36,9 @@ function unconfirmed(facts: RunFacts): string[] {
     const others = facts.bystanders
       .filter((one) => one.server === server && one.verdict !== 'ended')
       .map(({ name }) => name);
-    const cost = others.length === 0 ? 'no other task that was seen' : `${others.length} bystanders: ${some(others)}`;
-    const names = some(targets.map(({ target }) => `${target.name} (${target.id})`));
+    const cost =
+      others.length === 0 ? 'no other task that was seen' : `${counted(others.length, 'bystander')}: ${few(others)}`;
+    const names = few(targets.map(({ target }) => `${target.name} (${target.id})`));
     return (
       `${server}: ${targets.length} requested and not proven ended: ${names}. Ask again with "offboil retry ${facts.run.runId}"; ` +
       `the last way out is a restart of ${server}, which would also end ${cost}.`
@@ -55,7 +57,7 @@ function askAgain(facts: RunFacts): string[] {
     const hit = facts.targets.filter((target) => settledOutcome(target) === outcome).map(({ target }) => keyOf(target));
     if (hit.length === 0) return [];
     return [
-      `${hit.length} targets ${WORDS[outcome] ?? outcome}, they run on: ${some(hit)}. Ask again with "offboil retry ${facts.run.runId}".`,
+      `${counted(hit.length, 'target')} ${WORDS[outcome] ?? outcome}, running on: ${few(hit)}. Ask again with "offboil retry ${facts.run.runId}".`,
     ];
   });
 }
@@ -112,7 +114,6 @@ function disturbed(bystanders: readonly BystanderVerdict[]): string[] {
     .map(({ name, server, id, why }) => `Bystander ${name} (${server}/${id}) needs a look: ${why}`);
 }
 
-function some(words: readonly string[]): string {
-  const shown = words.slice(0, 10).join(', ');
-  return words.length > 10 ? `${shown} and ${words.length - 10} more` : shown;
+function few(words: readonly string[]): string {
+  return some(words, 10);
 }

@@ -2,6 +2,7 @@ import type { RunEnd } from '../contracts/report.js';
 import { OUTCOMES, provenOf, type Outcome } from '../outcomes.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
 import { coversServer } from '../selection/covered-servers.js';
+import { counted, some } from '../wording.js';
 import { countOutcomes, formatCounts, settledOutcome } from './settled.js';
 
 export { formatCounts } from './settled.js';
@@ -54,7 +55,11 @@ function toldSentence({ code, message = '' }: Ending): string {
 function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
   const count = facts.targets.length;
   if (facts.run.request.dryRun) {
-    return { end: 'completed', exitCode: 0, message: `dry run: ${count} tasks would be stopped, nothing was sent` };
+    return {
+      end: 'completed',
+      exitCode: 0,
+      message: `dry run: ${counted(count, 'task')} would be stopped, nothing was sent`,
+    };
   }
   const isOpen =
     facts.targets.some((target) => isUnsettled(target, facts)) ||
@@ -100,7 +105,7 @@ function tallySentence(facts: RunFacts): string {
     const count = outcomes[outcome] ?? 0;
     if (count === 0 || outcome === 'stopped') return [];
     const servers = facts.targets.filter((one) => settledOutcome(one) === outcome).map(({ target }) => target.server);
-    return [`${formatCounts({ [outcome]: count })}${UNPROVEN.has(outcome) ? ` (${some(servers)})` : ''}`];
+    return [`${formatCounts({ [outcome]: count })}${UNPROVEN.has(outcome) ? ` (${few(servers)})` : ''}`];
   });
   return joined([`${provenOf(outcomes)} of ${facts.targets.length} proven ended`, ...others]);
 }
@@ -110,7 +115,7 @@ function restSentence(facts: RunFacts): string {
   const red = redAfter(facts);
   const owed = compensationsOwed(facts);
   return joined([
-    unread.length === 0 ? '' : `not read: ${some(unread.map(({ server }) => server))}`,
+    unread.length === 0 ? '' : `not read: ${few(unread.map(({ server }) => server))}`,
     red > 0 ? `checks that turned red: ${red}` : facts.checks.length > 0 ? 'no check turned red' : '',
     owed > 0 ? `compensations failed or unanswered: ${owed}` : '',
   ]);
@@ -120,9 +125,6 @@ function joined(parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join(' · ');
 }
 
-function some(words: readonly string[]): string {
-  const distinct = [...new Set(words)];
-  return distinct.length > 3
-    ? `${distinct.slice(0, 3).join(', ')} and ${distinct.length - 3} more`
-    : distinct.join(', ');
+function few(servers: readonly string[]): string {
+  return some([...new Set(servers)], 3);
 }

@@ -1,6 +1,7 @@
 import type { Policy } from '../contracts/policy.js';
 import { failedOf, type Tally } from '../outcomes.js';
 import { limitOf } from '../planning/amounts.js';
+import { counted } from '../wording.js';
 
 export type GateDecision =
   | { readonly kind: 'go' }
@@ -46,6 +47,6 @@ function exceeds(
   if (amount === undefined) return undefined;
   const limit = limitOf(amount, targets);
   if (count <= limit) return undefined;
-  const share = typeof amount === 'string' ? ` (${amount} of ${targets} targets so far)` : '';
+  const share = typeof amount === 'string' ? ` (${amount} of ${counted(targets, 'target')} so far)` : '';
   return `${count} ${words}, the policy's gate.${field} allows ${limit}${share}`;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { OffboilClient, type OffboilError, type RunHandle } from '../../client/index.js';
 import { temporalOfTest } from '../support/temporal.js';
@@ -240,7 +241,18 @@ describe('asking again after the end', () => {
 });
 
 describe('without a worker', () => {
-  it('a question is answered at once by what is missing', async () => {
+  it('a question waits for one that is just starting', async () => {
+    const temporal = await temporalOfTest();
+    const client = new OffboilClient(temporal.client, { taskQueue: temporal.taskQueue });
+    const planned = client.plan(aRequest());
+    await wait(4_000); // a worker on a busy machine takes its time
+    const worker = await temporal.worker({ activities: standIn().activities });
+    await worker.runUntil(async () => {
+      expect(await planned).toMatchObject({ targets: 2 });
+    });
+  });
+
+  it('a question is answered by what is missing', async () => {
     const temporal = await temporalOfTest();
     const client = new OffboilClient(temporal.client, { taskQueue: temporal.taskQueue });
     await expect(client.listRuns()).rejects.toMatchObject({

@@ -32,7 +32,7 @@ describe('offboil stop at a terminal', () => {
     await withRuns({}, async ({ client, acts }) => {
       const { exitCode, stdout } = await atTerminal(client, stopArgs(newId()), { answers: [{ when: ASK, type: '2' }] });
       expect(stdout).toMatch(
-        /2 targets on 1 servers[\s\S]*it waits: nothing to stop[\s\S]*processes: no engine covers them[\s\S]*2 of 2 proven stopped/,
+        /2 targets on 1 server\n[\s\S]*it waits: nothing to stop[\s\S]*processes: no engine covers them[\s\S]*2 of 2 proven stopped/,
       );
       expect({ exitCode, acts }).toEqual({ exitCode: 0, acts: ['approve by ops-oncall'] });
     });
@@ -120,6 +120,19 @@ describe('offboil stop at a terminal', () => {
   });
 });
 
+describe('offboil stop of a request that is not new', () => {
+  it('says that a run is under way only of one that is', async () => {
+    await withRuns({}, async ({ client }) => {
+      const id = newId();
+      const first = await atTerminal(client, [...stopArgs(id), '--yes']);
+      const again = await atTerminal(client, [...stopArgs(id), '--yes']);
+      const other = await atTerminal(client, [...stopArgs(id), '--ticket', 'CHG-7', '--yes']);
+      expect([first, again, other].map(({ stdout }) => stdout.includes('is under way'))).toEqual([true, false, false]);
+      expect([first, again, other].map(({ exitCode }) => exitCode)).toEqual([0, 0, 3]);
+    });
+  });
+});
+
 describe('offboil stop without a terminal', () => {
   it('starts no run without --yes, and exits with 3', async () => {
     await withRuns({}, async ({ client }) => {
@@ -147,7 +160,7 @@ describe('offboil stop without a terminal', () => {
     await withRuns({ stuck: ['a2'] }, async ({ client }) => {
       const { exitCode, stdout } = await atTerminal(client, [...stopArgs(newId()), '--yes']);
       expect(exitCode).toBe(2);
-      expect(stdout).toMatch(/1 of 2 proven stopped · 1 unconfirmed \(carte-1\)[\s\S]*offboil report/);
+      expect(stdout).toMatch(/\n1 of 2 proven stopped · 1 unconfirmed \(carte-1\)\nnext: offboil report/);
     });
   });
 
@@ -339,6 +352,23 @@ describe('looking from the command line', () => {
   it('speaks Chinese when asked', async () => {
     const { stdout } = await atTerminal(undefined, ['stop', '--help', '--lang', 'zh']);
     expect(stdout).toContain('停止任务');
+  });
+});
+
+describe('a command line that names no command', () => {
+  it.each([[[]], [['estate']]])('shows the help of %j on stderr and exits with 1', async (args) => {
+    const { exitCode, stdout, stderr } = await atTerminal(undefined, args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(/^Usage: offboil[\s\S]*Commands:/);
+    expect(stderr).not.toContain('outputHelp');
+  });
+
+  it('says so in the one document of --json', async () => {
+    const { exitCode, stdout } = await atTerminal(undefined, ['--json']);
+    expect({ exitCode, shown: JSON.parse(stdout) as unknown }).toMatchObject({
+      exitCode: 1,
+      shown: { error: { code: 'USAGE_WRONG', message: expect.stringContaining('Name a command') as string } },
+    });
   });
 });
 

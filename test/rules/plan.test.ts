@@ -262,7 +262,7 @@ describe('a budget', () => {
 
   it('takes its share of the active tasks that were seen', () => {
     expect(() => aPlan(tasks, { policy: contain({ budget: { share: '50%' } }) })).toThrow(
-      /50% of the 10 active tasks that were seen, which is 5/,
+      /50% of the 10 active tasks seen, which is 5/,
     );
     expect(targetsOf(aPlan(tasks, { policy: contain({ budget: { share: '60%' } }) }))).toHaveLength(6);
   });

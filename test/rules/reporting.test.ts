@@ -325,7 +325,7 @@ describe('a report', () => {
       },
     ];
     const [first] = report(someFacts({ targets: [aTarget({ outcome: 'unconfirmed' })], bystanders })).needsYou;
-    expect(first).toMatch(/offboil retry R-1.*restart of carte-1, which would also end 1 bystanders: innocent/);
+    expect(first).toMatch(/offboil retry R-1.*restart of carte-1, which would also end 1 bystander: innocent/);
   });
 
   it('names everything else that waits for a person', () => {

@@ -34,7 +34,6 @@ async function stop(root: Root, session: Session, file: string | undefined, flag
   if (request.dryRun) return showPlan(root, session, written);
   await withClient(root, session, async (client) => {
     const handle = await client.start({ ...asStartInput(written), dryRun: false });
-    screen.line(say('stop.started', { run: handle.requestId }));
     const by = request.requestedBy;
     await followRun(session, {
       client,

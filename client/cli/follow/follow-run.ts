@@ -34,6 +34,7 @@ export async function followRun(session: Session, options: FollowOptions): Promi
 /** @returns true when the run has ended, false when we left before */
 async function watchToEnd(session: Session, { handle, consent, detach }: FollowOptions): Promise<boolean> {
   const { screen, say, signal } = session;
+  let started = consent === undefined; // whoever only watches did not start it
   let answered = false;
   let waited = '';
   let sawVerdict = false;
@@ -41,6 +42,10 @@ async function watchToEnd(session: Session, { handle, consent, detach }: FollowO
     screen.line(trouble === undefined ? say('progress.again') : printableLines(trouble.message));
   };
   for await (const progress of handle.watch({ signal, onTrouble })) {
+    if (!started && isUnderWay(progress)) {
+      started = true;
+      screen.line(say('stop.started', { run: handle.requestId }));
+    }
     screen.live(progressLine(say, progress));
     if (consent !== undefined && !answered && hasPlanToShow(progress)) {
       answered = true;
@@ -58,6 +63,11 @@ async function watchToEnd(session: Session, { handle, consent, detach }: FollowO
     }
   }
   return !signal.aborted;
+}
+
+/** Before it is opened the request can still be refused; one that has ended before only says so again. */
+function isUnderWay({ requestHash, phase }: Progress): boolean {
+  return requestHash !== '' && phase !== 'done';
 }
 
 /** In phase `plan` it is about to ask; in phase `done` there is nothing left to know before. */
@@ -94,7 +104,7 @@ async function tellEnd(session: Session, handle: RunHandle, result: RunResult): 
   screen.line();
   screen.line(verdict);
   const message = printableLines(result.message);
-  if (result.end !== 'completed' && message !== verdict) screen.line(message);
+  if (result.code !== undefined && message !== verdict) screen.line(message); // without a code it counts as the verdict does
   for (const need of report?.needsYou ?? []) screen.line(`! ${printableLines(need)}`);
   screen.lines(nextLines(say, nextSteps(say, result)));
   screen.document(result);

@@ -72,7 +72,7 @@ function tiles(say: Say, report: Report): Html {
       html`<li class="${outcome}"><b>${count}</b> ${say(`outcome.${outcome as keyof Report['outcomes']}`)}</li>`, // the contract allows these keys only
   );
   return html`<ul class="tiles">
-    <li><b>${say('verdict.proven', { proven, planned: report.targets })}</b></li>
+    <li><b>${say('progress.proven', { proven, planned: report.targets })}</b></li>
     ${entries}
   </ul>`;
 }

@@ -1,16 +1,16 @@
 import type { Report, RunResult } from '../../../domain/contracts/report.js';
-import { OUTCOMES, type Outcome, provenOf } from '../../../domain/outcomes.js';
+import { OUTCOME_FACTS, OUTCOMES, type Outcome, provenOf } from '../../../domain/outcomes.js';
 import type { Say } from '../texts/index.js';
 import { printable, printableLines } from './printable.js';
 
 /** How the run ended, in one line: counts with the servers that need a look, and the checks. */
 export function verdictLine(say: Say, result: RunResult, report: Report | undefined): string {
   if (result.planned === 0) return result.end === 'completed' ? say('verdict.nothing') : printableLines(result.message);
-  const parts = [say('verdict.proven', { proven: provenOf(result.outcomes), planned: result.planned })];
+  const parts = [say('progress.proven', { proven: provenOf(result.outcomes), planned: result.planned })];
   for (const outcome of OUTCOMES) {
     const n = result.outcomes[outcome] ?? 0;
-    if (n === 0 || provenOf({ [outcome]: n }) > 0) continue;
-    const where = serversOf(report, outcome);
+    if (n === 0 || outcome === 'stopped') continue;
+    const where = OUTCOME_FACTS[outcome].proven ? '' : serversOf(report, outcome);
     parts.push(say('progress.count', { n, outcome: say(`outcome.${outcome}`) }) + (where === '' ? '' : ` (${where})`));
   }
   if (report !== undefined && report.checks.length > 0) {

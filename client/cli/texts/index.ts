@@ -1,3 +1,4 @@
+import { counted } from '../../../domain/wording.js';
 import { HELP_TEXTS } from './help.js';
 import { SCREEN_TEXTS } from './screens.js';
 import { printable } from '../render/printable.js';
@@ -11,14 +12,15 @@ export const TEXTS = { ...HELP_TEXTS, ...SCREEN_TEXTS } as const satisfies Reado
 >;
 export type TextId = keyof typeof TEXTS;
 
-/** Gives a text with its `{places}` filled. Values may come from servers: control characters are taken out. */
+/** Gives a text with its `{places}` filled; `{n:target}` counts: `1 target`, `2 targets`. Values may come from servers: control characters are taken out. */
 export type Say = (id: TextId, values?: Readonly<Record<string, string | number>>) => string;
 
 export function textsIn(language: Language): Say {
   return (id, values = {}) =>
-    TEXTS[id][language].replace(/\{(\w+)\}/g, (place, name: string) => {
+    TEXTS[id][language].replace(/\{(\w+)(?::(\w+))?\}/g, (place, name: string, word: string | undefined) => {
       const value = values[name];
-      return value === undefined ? place : printable(String(value));
+      if (value === undefined) return place;
+      return word === undefined ? printable(String(value)) : counted(Number(value), word);
     });
 }
 

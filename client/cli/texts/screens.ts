@@ -68,13 +68,13 @@ export const SCREEN_TEXTS = {
   'progress.until': { en: 'until {time}', zh: '直到 {time}' },
   'progress.answer': { en: 'answer with:', zh: '处理命令：' },
   'progress.verdict': {
-    en: 'All {planned} targets are proven stopped. The run still watches for what comes back; you may leave.',
+    en: 'Proven stopped: {planned:target}, all of the plan. The run still watches for what comes back; you may leave.',
     zh: '全部 {planned} 个目标已证实停止。运行仍在观察是否有任务重新出现；你可以离开。',
   },
   'progress.again': { en: 'Answers come again.', zh: '又有应答了。' },
 
   'plan.title': {
-    en: 'Plan of {run}: {targets} targets on {servers} servers',
+    en: 'Plan of {run}: {targets:target} on {servers:server}',
     zh: '{run} 的计划：{servers} 台服务器上的 {targets} 个目标',
   },
   'plan.nothing': {
@@ -83,7 +83,7 @@ export const SCREEN_TEXTS = {
   },
   'plan.left': { en: 'Fits, and is left alone:', zh: '符合选择但不会触碰：' },
   'plan.leftCount': {
-    en: '{n} tasks fit and are left alone; the whole plan names them (--json)',
+    en: '{n:task} left alone though selected; the whole plan gives the names (--json)',
     zh: '{n} 个任务符合选择但不会触碰；完整计划列出它们（--json）',
   },
   'plan.findings': { en: 'Know before you agree:', zh: '同意之前请注意：' },
@@ -118,7 +118,7 @@ export const SCREEN_TEXTS = {
 
   'stop.started': { en: 'Run {run} is under way.', zh: '运行 {run} 已启动。' },
   'stop.rejected': { en: 'You refused the plan. Nothing was sent.', zh: '你拒绝了计划。没有发送任何指令。' },
-  'stop.approved': { en: 'Agreed to {n} targets.', zh: '已同意停止 {n} 个目标。' },
+  'stop.approved': { en: 'Agreed to {n:target}.', zh: '已同意停止 {n} 个目标。' },
   'stop.detached': { en: 'Detached; run {run} goes on.', zh: '已脱离；运行 {run} 继续。' },
   'stop.needsOther': {
     en: 'Somebody else than {by} has to agree. Give them this command; the run waits for it:',
@@ -150,10 +150,9 @@ export const SCREEN_TEXTS = {
   'hint.stop': { en: 'do it', zh: '执行' },
   'hint.ps': { en: 'see what runs now', zh: '查看正在运行的任务' },
 
-  'verdict.proven': { en: '{proven} of {planned} proven stopped', zh: '{planned} 个中 {proven} 个已证实停止' },
   'verdict.nothing': { en: 'Nothing matched: nothing was stopped', zh: '没有匹配：什么也没有停止' },
   'verdict.checksGreen': { en: 'checks green', zh: '数据检查通过' },
-  'verdict.checksRed': { en: '{n} checks red', zh: '{n} 项数据检查未通过' },
+  'verdict.checksRed': { en: '{n:check} red', zh: '{n} 项数据检查未通过' },
 
   'report.title': { en: 'Report of {run}', zh: '{run} 的报告' },
   'report.reason': { en: 'why', zh: '原因' },
@@ -191,6 +190,7 @@ export const SCREEN_TEXTS = {
     en: 'Nothing was sent: without a terminal give --plan-hash of the plan you saw.',
     zh: '没有发送：没有终端时请用 --plan-hash 给出你看到的计划。',
   },
+  'usage.noCommand': { en: 'Name a command; --help lists them.', zh: '请指明命令；--help 会列出它们。' },
   'usage.target': { en: '"{value}" is no target; write SERVER/ID.', zh: '“{value}”不是目标；请写作 SERVER/ID。' },
   'usage.file': { en: '{file} cannot be read: {why}', zh: '无法读取 {file}：{why}' },
   'usage.json': {

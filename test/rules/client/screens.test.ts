@@ -11,7 +11,7 @@ import { aProgress, aReport, aRow } from './samples.js';
 const say = textsIn('en');
 
 describe('the table of texts', () => {
-  const placesOf = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(([place]) => place).sort();
+  const placesOf = (text: string): string[] => [...text.matchAll(/\{(\w+)/g)].map(([place]) => place).sort();
 
   it('has every text in every language', () => {
     const missing = Object.entries(TEXTS).flatMap(([id, text]) =>
@@ -23,6 +23,12 @@ describe('the table of texts', () => {
   it('names the same places in every language', () => {
     const uneven = Object.entries(TEXTS).filter(([, text]) => placesOf(text.en).join() !== placesOf(text.zh).join());
     expect(uneven).toEqual([]);
+  });
+
+  it('counts in grammar', () => {
+    const title = (targets: number, servers: number): string => say('plan.title', { run: 'R', targets, servers });
+    expect(title(1, 1)).toBe('Plan of R: 1 target on 1 server');
+    expect(title(40, 2)).toBe('Plan of R: 40 targets on 2 servers');
   });
 
   it('takes control characters out of what servers wrote', () => {
@@ -103,7 +109,7 @@ describe('the verdict', () => {
     const green = aReport({ checks: [{ ...check, before: 'red', after: 'red' }] });
     const red = aReport({ checks: [{ ...check, before: 'green', after: 'red' }] });
     expect(verdictLine(say, resultOfReport(green, ''), green)).toContain('checks green');
-    expect(verdictLine(say, resultOfReport(red, ''), red)).toContain('1 checks red');
+    expect(verdictLine(say, resultOfReport(red, ''), red)).toContain('1 check red');
   });
 
   it('offers to ask again only when something is left', () => {
