@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import { openRunOrRecord } from './audit-refusals.js';
 import { certifyBystanders, lookAfterwards, watchServers } from './watch-servers.js';
 import { checkData } from './check-data.js';
 import { closeRun } from './close-run.js';
@@ -8,7 +9,6 @@ import type { ActivityDeps } from './deps.js';
 import { prepareDiscovery, surveyServers } from './discover.js';
 import { toFailure } from './failures.js';
 import { notify } from './notify.js';
-import { openRun } from './open-run.js';
 import { command, recordAct, skipTargets } from './people.js';
 import { confirmPlan, planRun, readTallies } from './plan-run.js';
 import { identifyEstate, listRuns, readPage, readSurvey } from './read-documents.js';
@@ -43,7 +43,7 @@ function wrap<D, I, O>(deps: D, body: Body<D, I, O>): (input: I) => Promise<O> {
 /** Every step of the workflow, by the name that both sides of the proxy use. */
 export function createActivities(deps: ActivityDeps) {
   return {
-    openRun: wrap(deps, openRun),
+    openRun: wrap(deps, openRunOrRecord),
     prepareDiscovery: wrap(deps, prepareDiscovery),
     surveyServers: wrap(deps, surveyServers),
     planRun: wrap(deps, planRun),

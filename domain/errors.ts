@@ -41,6 +41,12 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** The error code opens the message of a closing, once. */
+export function openedByCode(code: string, message: string): string {
+  if (message.startsWith(code)) return message;
+  return message === '' ? code : `${code}: ${message}`;
+}
+
 /** Everything Offboil throws on purpose. The message says what happened, what is unchanged, and what to do next. */
 export class OffboilError extends Error {
   override readonly name = 'OffboilError';

@@ -224,6 +224,8 @@ export type PersonalAct =
   | { readonly kind: 'skip'; readonly actor: Actor; readonly targets: readonly TargetKey[] }
   | { readonly kind: 'retry'; readonly actor: Actor; readonly targets?: readonly TargetKey[]; readonly rung?: Rung }
   | { readonly kind: 'resolve'; readonly actor: Actor; readonly target: TargetKey; readonly note: string }
+  /** A start under this run's id that was refused; audited, and changes nothing. */
+  | { readonly kind: 'refused'; readonly actor: Actor; readonly what: string }
   /** Not a person's: what the run itself did and an auditor must find, such as a gate's halt or a notice that was sent. */
   | { readonly kind: 'note'; readonly what: string };
 

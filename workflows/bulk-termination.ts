@@ -62,7 +62,7 @@ function watchCancel(run: RunState, pursuits: Pursuits): () => Error | undefined
 }
 
 async function carryOut(run: RunState, pursuits: Pursuits, input: RunInput): Promise<RunResult> {
-  const { continued, ...request } = input;
+  const { continued, ...request } = { ...input }; // a script may start it without any input
   try {
     const idFromWorkflow = requestIdOf(workflowInfo().workflowId);
     const opened = await steps.openRun({

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFailure } from '@temporalio/workflow';
 import type { RunResult } from '../domain/contracts/report.js';
-import { ERROR_CODES, OffboilError, type ErrorCode } from '../domain/errors.js';
+import { ERROR_CODES, OffboilError, openedByCode, type ErrorCode } from '../domain/errors.js';
 import { CLOSE_TYPES } from './messages.js';
 
 /** What went wrong, as the result tells it. An activity's code stands only in the failure's cause. */
@@ -37,7 +37,7 @@ export function localResult(runId: string, { code, message }: Fault): RunResult 
     end: refused ? 'refused' : 'error',
     exitCode: refused ? 3 : 1,
     code,
-    message,
+    message: openedByCode(code, message),
     planned: 0,
     outcomes: {},
   };
@@ -54,7 +54,7 @@ export function closeAs(result: RunResult): RunResult {
   throw ApplicationFailure.create({
     type,
     nonRetryable: true,
-    message: result.code === undefined ? result.message : `${result.code}: ${result.message}`,
+    message: openedByCode(result.code ?? '', result.message),
     details: [result],
   });
 }

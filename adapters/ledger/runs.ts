@@ -161,8 +161,9 @@ export async function readRun(sql: Sql, runId: string, signal: AbortSignal): Pro
 }
 
 async function writeAct(sql: Sql, runId: string, act: PersonalAct, at: number, signal: AbortSignal): Promise<void> {
-  if (act.kind === 'note') {
-    await audit(sql, { runId, at, action: 'run.noted', what: act.what }, signal);
+  if (act.kind === 'note' || act.kind === 'refused') {
+    const who = act.kind === 'note' ? { action: 'run.noted' } : { action: 'request.refused', actor: act.actor };
+    await audit(sql, { runId, at, what: act.what, ...who }, signal);
     return;
   }
   await sql.run(
@@ -222,7 +223,10 @@ async function answerCompensation(
   );
 }
 
-const ACTIONS: Readonly<Record<Exclude<PersonalAct['kind'], 'note'>, string>> = {
+/** What a person did to a run that is there. */
+type AnsweredAct = Exclude<PersonalAct, { kind: 'note' | 'refused' }>;
+
+const ACTIONS: Readonly<Record<AnsweredAct['kind'], string>> = {
   approve: 'plan.approved',
   reject: 'plan.rejected',
   pause: 'run.paused',
@@ -234,7 +238,7 @@ const ACTIONS: Readonly<Record<Exclude<PersonalAct['kind'], 'note'>, string>> = 
   resolve: 'compensation.resolved',
 };
 
-function describe(act: Exclude<PersonalAct, { kind: 'note' }>): string {
+function describe(act: AnsweredAct): string {
   switch (act.kind) {
     case 'approve':
     case 'reject':

@@ -1,4 +1,5 @@
 import type { RunEnd } from '../contracts/report.js';
+import { openedByCode } from '../errors.js';
 import { OUTCOMES, provenOf, type Outcome } from '../outcomes.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
 import { coversServer } from '../selection/covered-servers.js';
@@ -31,7 +32,7 @@ const UNPROVEN: ReadonlySet<Outcome> = new Set(['unconfirmed', 'failed', 'refuse
  */
 export function judgeRun(facts: RunFacts, ending: Ending): Verdict {
   const code = ending.code === undefined ? {} : { code: ending.code };
-  const told = toldSentence(ending);
+  const told = openedByCode(ending.code ?? '', ending.message ?? '');
   const standing = facts.targets.length === 0 ? 'nothing was sent' : tallySentence(facts);
   switch (ending.how) {
     case 'braked':
@@ -44,12 +45,6 @@ export function judgeRun(facts: RunFacts, ending: Ending): Verdict {
     case 'finished':
       return { ...judgeFinished(facts), ...code };
   }
-}
-
-/** The error code opens the message, once. */
-function toldSentence({ code, message = '' }: Ending): string {
-  if (code === undefined || message.startsWith(code)) return message;
-  return message === '' ? code : `${code}: ${message}`;
 }
 
 function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {

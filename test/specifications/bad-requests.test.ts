@@ -1,9 +1,45 @@
 import { writeFile } from 'node:fs/promises';
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import type { RequestInput } from '../../client/index.js';
+import { requestHash, type RequestInput } from '../../client/index.js';
+import { parseRequest } from '../../domain/contracts/request.js';
+import { TASK_QUEUE } from '../../workflows/messages.js';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, startSystem, type EstateParts, type System } from '../support/system.js';
+import { firstBreak } from '../support/verify-chain.js';
 import { closeOf, refusalOf, startByScript, untilAsked } from './acts.js';
+
+interface AuditRecord {
+  readonly seq: number;
+  readonly record: string;
+  readonly hash: string;
+  readonly action: string;
+  readonly what?: string;
+  readonly actor: unknown;
+}
+
+async function auditOf(system: System, chain: string): Promise<AuditRecord[]> {
+  const rows = await queryLedger(
+    system.ledgerUrl,
+    'SELECT seq, record, hash FROM audit WHERE chain = $1 ORDER BY seq',
+    [chain],
+  );
+  return rows.map((row) => ({ ...row, ...(JSON.parse(row.record) as Pick<AuditRecord, 'action' | 'what' | 'actor'>) })); // written by `offboil_audit`
+}
+
+async function queryLedger(
+  url: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Pick<AuditRecord, 'seq' | 'record' | 'hash'>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Pick<AuditRecord, 'seq' | 'record' | 'hash'>>(text, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}
 
 /** Bad input gets a clear error with a code before anything is sent, and nothing is lost. */
 describe('a request that is wrong', () => {
@@ -92,6 +128,77 @@ describe('a request that is wrong', () => {
       });
     }
     expect(await system.stops()).toEqual([]);
+  });
+});
+
+describe('a start that is refused before it is opened', () => {
+  const postgres = usePostgres();
+  const aSystem = (): Promise<System> =>
+    startSystem({ postgres, servers: [aServer('carte-1', [aTask('load_{n}', { count: 3 })])] });
+
+  it('stands in the audit chain of the run whose id it bears: who asked, the code, and the hash of the request', async () => {
+    const system = await aSystem();
+    const request = aRequest();
+    await system.run(request);
+    const other = { ...request, reason: 'another', requestedBy: 'night-shift' };
+
+    const { code, message } = await (await system.start(other)).result();
+
+    expect(code).toBe('REQUEST_CONFLICT');
+    expect(message).toMatch(/^REQUEST_CONFLICT: /);
+    const chain = await auditOf(system, request.requestId);
+    expect(firstBreak(chain)).toBeUndefined();
+    const { action, actor, what } = chain.at(-1) ?? {};
+    expect(action).toBe('request.refused');
+    expect(actor).toEqual({ auth: 'asserted', user: 'night-shift' });
+    expect(what).toContain(requestHash(parseRequest(other)));
+    expect(what).toContain('REQUEST_CONFLICT');
+  });
+
+  it.each([
+    ['invalid', { polcy: 'quick' }, 'REQUEST_INVALID', (id: string): string => `offboil/${id}`],
+    ['started under a foreign workflow id', {}, 'WORKFLOW_ID_MISMATCH', (id: string): string => `nightly-${id}`],
+  ])('is audited when it is %s', async (_how, fields, code, workflowIdOf) => {
+    const system = await aSystem();
+    const request = { ...aRequest(), ...fields };
+    const workflowId = workflowIdOf(request.requestId);
+
+    await startByScript(system, request, workflowId);
+
+    expect((await closeOf(system, workflowId)).message).toMatch(new RegExp(`^${code}: (?!${code})`));
+    const chain = await auditOf(system, request.requestId);
+    expect(firstBreak(chain)).toBeUndefined();
+    expect(chain).toMatchObject([
+      {
+        action: 'request.refused',
+        actor: { user: request.requestedBy },
+        what: expect.stringContaining(code) as string,
+      },
+    ]);
+  });
+
+  it('says that it has no input when a script forgot it', async () => {
+    const system = await aSystem();
+
+    await system.temporal.workflow.start('bulkTermination', { workflowId: 'offboil/empty', taskQueue: TASK_QUEUE });
+
+    expect(await closeOf(system, 'offboil/empty')).toMatchObject({
+      type: 'REFUSED',
+      result: { code: 'REQUEST_INVALID' },
+    });
+    expect(await auditOf(system, 'empty')).toHaveLength(1);
+  });
+
+  it('is told although the ledger is gone', async () => {
+    const system = await aSystem();
+    const request = { ...aRequest(), polcy: 'quick' };
+    await queryLedger(postgres.url, `DROP DATABASE ${new URL(system.ledgerUrl).pathname.slice(1)} WITH (FORCE)`);
+
+    await startByScript(system, request);
+
+    expect(await closeOf(system, `offboil/${request.requestId}`)).toMatchObject({
+      result: { code: 'REQUEST_INVALID' },
+    });
   });
 });
 
