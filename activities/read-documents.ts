@@ -33,6 +33,8 @@ async function documentOf(
   signal: AbortSignal,
 ): Promise<unknown> {
   switch (part) {
+    case 'request':
+      return (await deps.ledger.runs.read(runId, signal)).request;
     case 'report': {
       const { report } = await deps.ledger.runs.read(runId, signal);
       if (report === undefined)

@@ -1,6 +1,11 @@
 /** The client SDK: start a run, follow it, answer it, read its report. It needs Temporal alone. */
 import type { Client } from '@temporalio/client';
-import { parseRequest, type RequestInput, type TerminationRequest } from '../domain/contracts/request.js';
+import {
+  parseRequest,
+  type RequestInput,
+  requestSchema,
+  type TerminationRequest,
+} from '../domain/contracts/request.js';
 import type { Report } from '../domain/contracts/report.js';
 import { OffboilError } from '../domain/errors.js';
 import type {
@@ -116,24 +121,33 @@ export class OffboilClient {
 
   /**
    * After the end of a run: starts `<RUN>.r2`, `.r3`, … over what no run of the family has proven.
-   * Attaches to the newest one while it is open.
+   * Attaches to the newest one while it is open, and starts it again when its workflow is gone before its end.
    * @param by who asks
    * @throws OffboilError `MESSAGE_REFUSED` when the run is open (send `retry` to it) or nothing is left to prove
    */
   async startRetry(runId: string, by: string): Promise<RunHandle> {
     const root = retryRoot(runId);
-    let newest = await this.#ended(root);
-    if (newest === undefined) throw new OffboilError('RUN_UNKNOWN', `No run ${root} is known. Nothing was started.`);
-    let open = stillOpen(new Set(), newest);
-    for (let generation = 2; ; generation += 1) {
+    let newest: Report | undefined;
+    let open: ReadonlySet<string> = new Set();
+    for (let generation = 1; ; generation += 1) {
       const id = retryId(root, generation);
-      if (await this.#isOpen(id)) return this.handle(id);
-      const next = await this.#ended(id);
-      if (next !== undefined) {
-        newest = next;
-        open = stillOpen(open, next);
+      const handle = this.handle(id);
+      if (await ifKnown(handle.isOpen())) {
+        if (generation > 1) return handle;
+        throw new OffboilError(
+          'MESSAGE_REFUSED',
+          `${id} has not ended. Nothing was started; send \`retry\` to it instead.`,
+        );
+      }
+      const report = await ifKnown(handle.report());
+      if (report !== undefined) {
+        newest = report;
+        open = stillOpen(open, report);
         continue;
       }
+      const unfinished = await ifKnown(this.#line.read(id, 'request', requestSchema));
+      if (unfinished?.value.dryRun === false) return this.#startRun(unfinished.value);
+      if (newest === undefined) throw new OffboilError('RUN_UNKNOWN', `No run ${root} is known. Nothing was started.`);
       if (open.size === 0) {
         throw new OffboilError(
           'MESSAGE_REFUSED',
@@ -197,29 +211,14 @@ export class OffboilClient {
     }
     return undefined;
   }
+}
 
-  async #isOpen(runId: string): Promise<boolean> {
-    try {
-      return await this.handle(runId).isOpen();
-    } catch (error) {
-      if (error instanceof OffboilError && error.code === 'RUN_UNKNOWN') return false;
-      throw error;
-    }
-  }
-
-  /** The report of a run that has ended, or undefined when there is no such run. */
-  async #ended(runId: string): Promise<Report | undefined> {
-    if (await this.#isOpen(runId)) {
-      throw new OffboilError(
-        'MESSAGE_REFUSED',
-        `${runId} has not ended. Nothing was started; send \`retry\` to it instead.`,
-      );
-    }
-    try {
-      return await this.handle(runId).report();
-    } catch (error) {
-      if (error instanceof OffboilError && error.code === 'RUN_UNKNOWN') return undefined;
-      throw error;
-    }
+/** The answer, or undefined when there is no such run. */
+async function ifKnown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof OffboilError && error.code === 'RUN_UNKNOWN') return undefined;
+    throw error;
   }
 }

@@ -9,8 +9,9 @@ export function retryRoot(runId: string): string {
   return runId.replace(/\.r\d+$/, '');
 }
 
+/** The first generation is the run itself. */
 export function retryId(root: string, generation: number): string {
-  return `${root}.r${String(generation)}`;
+  return generation === 1 ? root : `${root}.r${String(generation)}`;
 }
 
 /**

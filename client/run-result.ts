@@ -37,7 +37,7 @@ const ERROR_END = { end: 'error' as const, exitCode: 1 };
 function unfinished(runId: string, how: string, why: string): string {
   return (
     `The workflow of ${runId} ${how}${why === '' ? '' : ` (${why})`}. What was requested stays requested, and its targets stay reserved. ` +
-    'Start the same request again to finish it.'
+    `"offboil retry ${runId}", or the same request started again, finishes it.`
   );
 }
 

@@ -3,6 +3,7 @@ import type { PlanDraft } from '../../domain/contracts/plan.js';
 import { keyOf } from '../../domain/contracts/plan.js';
 import { OffboilError } from '../../domain/errors.js';
 import type { FrozenPlan, PlanLedger, ServerObservation } from '../../domain/ports.js';
+import { reservedBy } from '../../domain/wording.js';
 import { audit } from './audit.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
 import {
@@ -267,7 +268,7 @@ async function reserve(sql: Sql, runId: string, planHash: string, at: number, si
   const evidence = taken.map(({ server, id, holder }) => ({
     target: { server, id },
     at,
-    what: `run ${holder} has reserved this task and has not finished with it`,
+    what: reservedBy(holder),
     outcome: 'protected' as const,
   }));
   if (evidence.length > 0) {

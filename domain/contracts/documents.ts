@@ -15,7 +15,7 @@ export interface PlannedAnswer {
 /** Input of the short workflow `readReport`. Pages are slices of the JSON text, at most 1 MB each. */
 export interface ReadInput {
   readonly runId: string;
-  readonly part: 'report' | 'plan' | 'survey';
+  readonly part: 'request' | 'report' | 'plan' | 'survey';
   /** From 0. */
   readonly page: number;
 }

@@ -15,7 +15,7 @@ import { createContractMatcher } from '../selection/contracts.js';
 import { coversServer } from '../selection/covered-servers.js';
 import { selectTasks, type ChosenTask } from '../selection/select-tasks.js';
 import type { EngineInfo, Rung } from '../tasks.js';
-import { counted, some } from '../wording.js';
+import { counted, reservedBy, some } from '../wording.js';
 import { limitOf } from './amounts.js';
 import { confirmNeed } from './confirmation.js';
 import type { DraftedTarget } from './drafted-target.js';
@@ -107,7 +107,7 @@ function withoutReserved(
 ): { readonly free: readonly ChosenTask[]; readonly taken: readonly LeftTask[] } {
   const taken = chosen.flatMap(({ task }) => {
     const run = reserved.get(keyOf(task));
-    return run === undefined ? [] : [leave(task, `reserved by run ${run}`)];
+    return run === undefined ? [] : [leave(task, reservedBy(run))];
   });
   return { free: chosen.filter(({ task }) => !reserved.has(keyOf(task))), taken };
 }

@@ -155,7 +155,7 @@ describe('the result of a run', () => {
       expect(await handle.result()).toMatchObject({
         end: 'error',
         exitCode: 1,
-        message: expect.stringContaining('same request again') as string,
+        message: expect.stringContaining('same request started again') as string,
       });
     });
   });
@@ -228,6 +228,18 @@ describe('asking again after the end', () => {
       const third = await client.startRetry(first.requestId, 'second-shift');
       expect(third.requestId).toBe(`${first.requestId}.r3`);
       await third.result();
+    });
+  });
+
+  it('goes on with a run whose workflow was terminated before its end', async () => {
+    await withRuns({}, async ({ client, temporal }) => {
+      const first = await client.start(aRequest());
+      await until(first, 'confirm');
+      await temporal.client.workflow.getHandle(first.workflowId).terminate('by hand');
+      const again = await client.startRetry(first.requestId, 'ops');
+      expect(again.requestId).toBe(first.requestId);
+      await approved(again);
+      expect(await again.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 2 } });
     });
   });
 

@@ -120,6 +120,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
       confirm,
       extras: {},
     }),
+    request: (runId) => runs.get(runId)?.request,
     report: (runId) => reportOf(runId, runs.get(runId)?.result, wanted(runId), stuck),
     survey: () => ({
       schemaVersion: 1,

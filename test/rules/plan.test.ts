@@ -123,10 +123,12 @@ describe('a plan', () => {
     expect(confirm).toBe('approver');
   });
 
-  it('leaves what another run has reserved, with the name of that run', () => {
+  it('leaves what another run has reserved, with the name of that run and the command that finishes it', () => {
     const { plan, left } = aPlan([aTask({ id: 'a' })], { reserved: new Map([['carte-1/a', 'INC-7']]) });
     expect(plan.waves).toEqual([]);
-    expect(left).toMatchObject([{ id: 'a', why: 'reserved by run INC-7' }]);
+    expect(left).toMatchObject([
+      { id: 'a', why: expect.stringMatching(/reserved by run INC-7;.*"offboil retry INC-7"/) as string },
+    ]);
   });
 
   it('is empty and says so when nothing matches', () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../domain/canonical-json.js';
+import { atTerminal } from '../client/terminal.js';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, eventually, startSystem, type EstateParts, type System } from '../support/system.js';
 import { closeOf, refusalOf, startByScript, until, untilAsked } from './acts.js';
@@ -101,6 +102,26 @@ describe('a run whose workflow was terminated', () => {
     expect(result).toMatchObject({ end: 'completed', planned: 4, outcomes: { stopped: 4 }, planHash });
     expect(report.results.every(({ requests }) => requests === 1)).toBe(true);
     expect(await system.stops()).toHaveLength(4);
+  });
+
+  it('is finished by the command that the next run over its targets names', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 2 })])],
+      estate: { policies: { stepwise: { extends: 'quick', waves: [1], settle: '1h' } } },
+    });
+    const first = await system.start({ policy: 'stepwise' });
+    await until(first, ({ proven }) => proven === 1);
+    await system.temporal.workflow.getHandle(first.workflowId).terminate('by hand');
+    const [left] = (await system.run({})).report.left;
+    const command = /"offboil (.*?)"/.exec(left?.why ?? '')?.[1]?.split(' ') ?? [];
+    expect(command).toEqual(['retry', first.requestId]);
+
+    const { exitCode } = await atTerminal(system.client, [...command, '--yes']);
+
+    expect(exitCode).toBe(0);
+    expect(await first.result()).toMatchObject({ end: 'completed', planned: 2, outcomes: { stopped: 2 } });
+    expect(await system.stops()).toHaveLength(2);
   });
 
   it('repeats no request that had arrived when it is started again in mid-wave', async () => {

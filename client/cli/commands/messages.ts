@@ -142,7 +142,7 @@ function addRetry(root: Root, session: Session): void {
         }
         if (!screen.canAsk && yes !== true) throw new OffboilError('CONFIRMATION_MISSING', say('stop.noTerminal'));
         const next = await client.startRetry(run, by);
-        screen.line(say('retry.started', { old: run, run: next.requestId }));
+        if (next.requestId !== run) screen.line(say('retry.started', { old: run, run: next.requestId }));
         const consent = { kind: yes === true ? 'yes' : 'ask', by, everything: false } as const;
         return followRun(session, { client, handle: next, consent, detach: detach === true });
       });

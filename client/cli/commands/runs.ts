@@ -44,7 +44,7 @@ async function waitingOnes(client: OffboilClient, runs: ListRunsAnswer): Promise
     } catch (error) {
       if (!(error instanceof OffboilError)) throw error;
       // Open in the ledger, gone in Temporal: it waits for somebody to start it again.
-      return [{ ...run, waits: { reason: error.message, answers: [] } }];
+      return [{ ...run, waits: { reason: error.message, answers: [`offboil retry ${run.runId}`] } }];
     }
   });
   return rows.flat();

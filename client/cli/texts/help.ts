@@ -71,8 +71,8 @@ export const HELP_TEXTS = {
   'help.brake': { en: 'send nothing more in this run; cannot be taken back', zh: '本次运行不再发送任何指令；不可撤回' },
   'help.skip': { en: 'leave out targets that had no request yet', zh: '略过尚未收到请求的目标' },
   'help.retry': {
-    en: 'ask again; of an ended run: a new run over what is not proven',
-    zh: '再次请求；若运行已结束：对未证实的目标启动新的运行',
+    en: 'ask again; of an ended run: a new run over what is not proven; of one whose workflow is gone: go on',
+    zh: '再次请求；若运行已结束：对未证实的目标启动新的运行；若其工作流已不在：继续运行',
   },
   'help.resolve': { en: 'answer a manual compensation: what was done', zh: '答复人工补偿：已做了什么' },
 

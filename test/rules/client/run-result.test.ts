@@ -49,7 +49,7 @@ describe('the one typed result of a run', () => {
     expect(result).toMatchObject({
       end: 'error',
       exitCode: 1,
-      message: expect.stringContaining('Start the same request again') as string,
+      message: expect.stringContaining('same request started again') as string,
     });
   });
 
