@@ -136,6 +136,14 @@ export interface OpenedRun {
   readonly plan?: FrozenPlan;
   readonly confirmed: boolean;
   readonly control: ControlState;
+  /** The last gate that was passed, where the policy settles after it: the pause counts from `at`. */
+  readonly passed?: PassedGate;
+}
+
+/** A gate that the run has passed, and when, by Temporal's clock. */
+export interface PassedGate {
+  readonly wave: number;
+  readonly at: number;
 }
 
 export interface FrozenWave {
@@ -227,7 +235,9 @@ export type PersonalAct =
   /** A start under this run's id that was refused; audited, and changes nothing. */
   | { readonly kind: 'refused'; readonly actor: Actor; readonly what: string }
   /** Not a person's: what the run itself did and an auditor must find, such as a gate's halt or a notice that was sent. */
-  | { readonly kind: 'note'; readonly what: string };
+  | { readonly kind: 'note'; readonly what: string }
+  /** Not a person's either: a gate that was passed. The first time counts. */
+  | ({ readonly kind: 'gate' } & PassedGate);
 
 /** One server's observation for one run. */
 export interface ServerObservation {

@@ -22,10 +22,14 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
     if (run.waveTally(number).open === 0) continue;
     if (isBraked(run)) break;
     // What an earlier execution did (terminated, reset, continued as new) is judged at its gate before anything more is sent:
-    // a halt stays until it is answered.
-    if (gated < wave && run.tally(wave).requested > 0) {
-      run.wave = wave;
-      if ((await passGate(run, pursuits, wave, false)) === 'over') break;
+    // a halt stays until it is answered, and what is left of the pause after it is waited.
+    const before = lastRequested(run, wave);
+    if (before > gated && run.waveTally(number).requested === 0) {
+      run.wave = before;
+      run.enter('wave');
+      if ((await passGate(run, pursuits, before, false)) === 'over') break;
+      await settle(run, before);
+      if (isBraked(run)) break;
     }
     gated = number;
     run.wave = number;
@@ -34,7 +38,7 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
     const answer = await passGate(run, pursuits, number, number === plan.waves.length);
     if (answer === 'over') break;
     if (number < plan.waves.length) {
-      await condition(() => isInterrupted(run), Math.max(1, plan.policy.settleMs));
+      await settle(run, number);
       if (workflowInfo().continueAsNewSuggested && !isBraked(run)) {
         await condition(() => pursuits.isIdle || isInterrupted(run));
         // After a cancel request a continue-as-new would lose the request.
@@ -49,8 +53,31 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
   return 'done';
 }
 
+/** The last of the first `waves` waves that was asked for anything; 0: none. */
+function lastRequested(run: RunState, waves: number): number {
+  let wave = waves;
+  while (wave > 0 && run.waveTally(wave).requested === 0) wave -= 1;
+  return wave;
+}
+
+/**
+ * The policy's pause after a wave. It counts from the moment in which the gate was passed, which stands in the ledger: an
+ * execution that goes on with the run waits for what is left of it.
+ */
+async function settle(run: RunState, wave: number): Promise<void> {
+  const settleMs = run.plan?.policy.settleMs ?? 0;
+  if (settleMs === 0) return;
+  const known = run.opened?.passed;
+  const passed = known?.wave === wave ? known : { wave, at: Date.now() };
+  if (passed !== known) await steps.recordAct({ runId: run.runId, act: { kind: 'gate', ...passed } });
+  const left = passed.at + settleMs - Date.now();
+  if (left > 0) await condition(() => isInterrupted(run), left);
+  throwFailure(run);
+}
+
 /** The gate after one wave: goes on, or halts until a person answers or its wait is over. */
 async function passGate(run: RunState, pursuits: Pursuits, wave: number, isLast: boolean): Promise<'go' | 'over'> {
+  if (run.opened?.passed?.wave === wave) return 'go'; // by an earlier execution
   for (;;) {
     const decide = (): GateDecision =>
       decideGate(run.plan?.policy.gate ?? { waitMs: 0 }, run.tally(wave), {

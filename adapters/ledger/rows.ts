@@ -50,6 +50,8 @@ export const runRow = z.object({
   started_at: z.number(),
   estate_hash: absent(z.string()),
   confirmed_at: absent(z.number()),
+  passed_wave: absent(z.number()),
+  passed_at: absent(z.number()),
   closed_at: absent(z.number()),
   result: absent(runResultSchema),
 });

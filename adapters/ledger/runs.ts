@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { OffboilError } from '../../domain/errors.js';
-import type { OpenedRun, PersonalAct, RunLedger, RunRecord } from '../../domain/ports.js';
+import type { OpenedRun, PassedGate, PersonalAct, RunLedger, RunRecord } from '../../domain/ports.js';
 import { audit } from './audit.js';
 import { readFrozen } from './plans.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
 import { absent, estateRow, runRow, runWithReport } from './rows.js';
 
-const COLUMNS = 'run_id, request, request_hash, dry_run, started_at, estate_hash, confirmed_at, closed_at, result';
+const COLUMNS =
+  'run_id, request, request_hash, dry_run, started_at, estate_hash, confirmed_at, passed_wave, passed_at, closed_at, result';
 
 export function createRunLedger(pool: LedgerPool): RunLedger {
   return {
@@ -108,7 +109,13 @@ async function open(sql: Sql, run: NewRun, at: number, signal: AbortSignal): Pro
   };
   const plan = await readFrozen(sql, run.runId, signal);
   const control = await readControl(sql, run.runId, signal);
-  const rest = { ...base, ...(plan === undefined ? {} : { plan }), control };
+  const { passed_wave: wave, passed_at: passedAt } = known;
+  const rest = {
+    ...base,
+    ...(plan === undefined ? {} : { plan }),
+    ...(wave === undefined || passedAt === undefined ? {} : { passed: { wave, at: passedAt } }),
+    control,
+  };
   if (known.request_hash !== run.requestHash) return { decision: 'conflict', ...rest };
   if (known.result !== undefined) return { decision: 'finished', result: known.result, ...rest };
   return { decision: 'continued', ...rest };
@@ -166,6 +173,7 @@ async function writeAct(sql: Sql, runId: string, act: PersonalAct, at: number, s
     await audit(sql, { runId, at, what: act.what, ...who }, signal);
     return;
   }
+  if (act.kind === 'gate') return passGate(sql, runId, act, at, signal);
   await sql.run(
     'INSERT INTO approvals (run_id, at, kind, actor, act) VALUES ($1, $2, $3, $4, $5)',
     [runId, at, act.kind, json(act.actor), json(act)],
@@ -174,6 +182,16 @@ async function writeAct(sql: Sql, runId: string, act: PersonalAct, at: number, s
   if (act.kind === 'retry') await writeRetries(sql, runId, act, at, signal);
   if (act.kind === 'resolve') await answerCompensation(sql, runId, act, at, signal);
   await audit(sql, { runId, at, action: ACTIONS[act.kind], what: describe(act), actor: act.actor }, signal);
+}
+
+async function passGate(sql: Sql, runId: string, gate: PassedGate, at: number, signal: AbortSignal): Promise<void> {
+  const isFirst = await sql.run(
+    'UPDATE runs SET passed_wave = $2, passed_at = $3 WHERE run_id = $1 AND coalesce(passed_wave, 0) < $2',
+    [runId, gate.wave, gate.at],
+    signal,
+  );
+  if (isFirst === 0) return;
+  await audit(sql, { runId, at, action: 'gate.passed', what: `passed the gate after wave ${gate.wave}` }, signal);
 }
 
 /** Targets named, else all that have a provisional outcome: unconfirmed, unreachable, refused and failed. */
@@ -224,7 +242,7 @@ async function answerCompensation(
 }
 
 /** What a person did to a run that is there. */
-type AnsweredAct = Exclude<PersonalAct, { kind: 'note' | 'refused' }>;
+type AnsweredAct = Exclude<PersonalAct, { kind: 'note' | 'refused' | 'gate' }>;
 
 const ACTIONS: Readonly<Record<AnsweredAct['kind'], string>> = {
   approve: 'plan.approved',

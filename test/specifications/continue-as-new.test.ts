@@ -11,12 +11,12 @@ const BY = { by: 'ops-oncall', reason: 'look first' };
 describe('a run that continues as new between its waves', () => {
   const postgres = usePostgres();
 
-  it('loses no target and no message, however often it does', { timeout: 60_000 }, async () => {
+  it('loses no target, no message and no pause between waves, however often it does', { timeout: 60_000 }, async () => {
     const system = await startSystem({
       postgres,
       temporalAddress: await aServerWithShortHistories(),
       servers: [aServer('carte-1', [aTask('load_{n}', { count: 16 })])],
-      estate: { policies: { stepwise: { extends: 'quick', waves: [2] } } },
+      estate: { policies: { stepwise: { extends: 'quick', waves: [2], settle: '200ms' } } },
     });
     const handle = await system.start({ policy: 'stepwise' });
 
@@ -37,10 +37,12 @@ describe('a run that continues as new between its waves', () => {
       executions.push(runId);
     expect(executions.length).toBeGreaterThan(2);
     expect(held).toBeGreaterThan(2);
-    const { actors, results } = await handle.report();
+    const { actors, results, timeline } = await handle.report();
     expect(actors.filter(({ role }) => role === 'operator')).toHaveLength(held * 2);
     expect(results.every(({ requests }) => requests === 1)).toBe(true);
     expect(await system.stops()).toHaveLength(16);
+    const gates = timeline.map(({ what }) => what).filter((what) => what.startsWith('passed the gate'));
+    expect(gates).toEqual(Array.from({ length: 7 }, (_, wave) => `passed the gate after wave ${wave + 1}`));
   });
 });
 

@@ -85,11 +85,11 @@ describe('a request that is started again', () => {
 describe('a run whose workflow was terminated', () => {
   const postgres = usePostgres();
 
-  it('goes on with its frozen plan when it is started again', async () => {
+  it('goes on with its frozen plan when it is started again, after what is left of the pause between waves', async () => {
     const system = await startSystem({
       postgres,
       servers: [aServer('carte-1', [aTask('load_{n}', { count: 4 })])],
-      estate: { policies: { stepwise: { extends: 'quick', waves: [2], settle: '1h' } } },
+      estate: { policies: { stepwise: { extends: 'quick', waves: [2], settle: '4s' } } },
     });
     const request = aRequest({ policy: 'stepwise' });
     const first = await system.start(request);
@@ -101,7 +101,11 @@ describe('a run whose workflow was terminated', () => {
 
     expect(result).toMatchObject({ end: 'completed', planned: 4, outcomes: { stopped: 4 }, planHash });
     expect(report.results.every(({ requests }) => requests === 1)).toBe(true);
-    expect(await system.stops()).toHaveLength(4);
+    const stops = (await system.fleet.log()).filter(({ path }) => path === 'stopTrans').map(({ at }) => at);
+    expect(stops).toHaveLength(4);
+    expect((stops[2] ?? 0) - (stops[1] ?? 0)).toBeGreaterThan(4000);
+    const passed = report.timeline.filter(({ what }) => what === 'passed the gate after wave 1');
+    expect(passed).toHaveLength(1);
   });
 
   it('is finished by the command that the next run over its targets names', async () => {

@@ -13,6 +13,8 @@ CREATE TABLE runs (
   started_at bigint NOT NULL,
   estate_hash text REFERENCES estates,
   confirmed_at bigint,
+  passed_wave integer, -- the last gate passed, and when, by Temporal's clock
+  passed_at bigint,
   closed_at bigint,
   result jsonb,
   report json -- not jsonb: people read it in the order in which it was written
