@@ -1,6 +1,7 @@
 import { parseRequest, type TerminationRequest } from '../domain/contracts/request.js';
 import { OffboilError } from '../domain/errors.js';
 import type { OpenedRun } from '../domain/ports.js';
+import { standingOf, type Standing } from '../domain/standing.js';
 import { hashOf, type ActivityDeps } from './deps.js';
 import { briefOf, type PlanBrief } from './plan-run.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -16,10 +17,11 @@ export interface OpenInput {
   readonly continues?: string;
 }
 
-export interface OpenAnswer extends Omit<OpenedRun, 'plan'> {
+export interface OpenAnswer extends Omit<OpenedRun, 'plan' | 'acts'> {
   readonly plan?: PlanBrief;
   readonly runId: string;
   readonly request: TerminationRequest;
+  readonly standing: Standing;
   readonly searchAttributes: readonly string[];
 }
 
@@ -55,12 +57,13 @@ export async function openRun(deps: ActivityDeps, input: OpenInput, { signal }: 
   if (input.continues !== undefined && (input.continues !== runId || opened.decision === 'new')) {
     throw new OffboilError('REQUEST_INVALID', `There is no run ${input.continues} to go on with. Nothing was sent.`);
   }
-  const { plan, ...rest } = opened;
+  const { plan, acts, ...rest } = opened;
   return {
     ...rest,
     ...(plan === undefined ? {} : { plan: briefOf(plan, await deps.ledger.plans.tallies(runId, signal)) }),
     runId,
     request,
+    standing: standingOf(acts),
     searchAttributes: await deps.searchAttributes(),
   };
 }

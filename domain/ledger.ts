@@ -138,6 +138,8 @@ export interface OpenedRun {
   readonly control: ControlState;
   /** The last gate that was passed, where the policy settles after it: the pause counts from `at`. */
   readonly passed?: PassedGate;
+  /** What people said that still counts, oldest first: approve, reject, pause, resume. */
+  readonly acts: readonly PersonalAct[];
 }
 
 /** A gate that the run has passed, and when, by Temporal's clock. */

@@ -10,7 +10,6 @@ import {
 import type { ServerGroup, SurveyPhase } from '../activities/discover.js';
 import type { RunResult } from '../domain/contracts/report.js';
 import { ERROR_CODES, OffboilError } from '../domain/errors.js';
-import { isConfirmed } from '../domain/planning/confirmation.js';
 import { counted } from '../domain/wording.js';
 import { closingSteps } from './closing.js';
 import { closeAs, faultOf, localResult, type Fault } from './failures.js';
@@ -19,6 +18,7 @@ import { requestIdOf, type RunInput } from './messages.js';
 import { Pursuits } from './pursuits.js';
 import { RunState } from './run-state.js';
 import { steps } from './steps.js';
+import { consentUntil } from './waits.js';
 import { sampleBystanders, stopInWaves } from './waves.js';
 
 setWorkflowOptions({ failureExceptionTypes: [OffboilError] }, bulkTermination);
@@ -73,6 +73,7 @@ async function carryOut(run: RunState, pursuits: Pursuits, input: RunInput): Pro
     if (opened.decision === 'finished' && opened.result !== undefined) return opened.result;
     run.open(opened);
   } catch (error) {
+    run.enter('report');
     return localResult(requestIdOf(workflowInfo().workflowId) ?? '', faultOf(error));
   }
   try {
@@ -136,39 +137,21 @@ async function confirm(run: RunState): Promise<void> {
   const { plan, runId } = run;
   if (plan === undefined) return;
   run.enter('confirm');
-  if (plan.confirm !== 'none') {
-    const until = plan.plannedAt + plan.policy.validForMs;
-    const people = {
-      count: 'a confirmation',
-      approver: 'an approval by someone else',
-      twoApprovers: 'approvals by two other people',
-    };
-    run.waitFor({
-      reason: `planned: ${counted(run.tally().targets, 'task')} in ${counted(plan.waves.length, 'wave')}; it waits for ${people[plan.confirm]}`,
-      until: new Date(until).toISOString(),
-      answers: [`offboil approve ${runId}`, `offboil reject ${runId}`, `offboil plan ${runId}`],
-    });
-    await steps.notify({
-      runId,
-      id: `${runId}_confirm`,
-      type: 'run.waits',
-      text: run.waits?.reason ?? '',
-      ...(run.waits === undefined ? {} : { waits: run.waits }),
-    });
-    const answered = (): boolean =>
-      isConfirmed(plan.confirm, run.approvedBy) || run.rejected !== undefined || run.brake !== undefined;
-    const inTime = await condition(answered, Math.max(1, until - Date.now()));
-    if (run.rejected !== undefined) {
-      const note = run.rejected.note === undefined ? '' : `: ${run.rejected.note}`;
-      throw new OffboilError('PLAN_REJECTED', `${run.rejected.by} rejected the plan${note}. Nothing was sent.`);
-    }
-    if (!inTime) {
-      throw new OffboilError(
-        'PLAN_EXPIRED',
-        `Nobody confirmed the plan in time. Nothing was sent; a new request makes a new plan.`,
-      );
-    }
-    run.waitFor(undefined);
+  if (run.awaitsConsent) {
+    const { waits } = run;
+    const notice = { runId, id: `${runId}_confirm`, type: 'run.waits', text: waits?.reason ?? '' } as const;
+    await steps.notify({ ...notice, ...(waits === undefined ? {} : { waits }) });
+    await condition(() => !run.awaitsConsent, Math.max(1, consentUntil(plan) - Date.now()));
+  }
+  if (run.rejected !== undefined) {
+    const note = run.rejected.note === undefined ? '' : `: ${run.rejected.note}`;
+    throw new OffboilError('PLAN_REJECTED', `${run.rejected.by} rejected the plan${note}. Nothing was sent.`);
+  }
+  if (run.awaitsConsent) {
+    throw new OffboilError(
+      'PLAN_EXPIRED',
+      `Nobody confirmed the plan in time. Nothing was sent; a new request makes a new plan.`,
+    );
   }
   if (run.brake === undefined) await steps.confirmPlan({ runId, planHash: plan.planHash });
 }
@@ -189,6 +172,7 @@ function dryRunResult(run: RunState): RunResult {
 
 /** A run that was refused or broke is closed in the ledger too; if even that fails, the result says what is known here. */
 async function closeFailed(run: RunState, fault: Fault): Promise<RunResult> {
+  run.enter('report');
   if (run.request?.dryRun === true) return localResult(run.runId, fault);
   try {
     await condition(() => run.unwritten === 0);

@@ -9,8 +9,6 @@ import { askAgain, throwFailure } from './waves.js';
 
 /** How long a run waits for a person to answer its manual compensations. */
 const MANUAL_WAIT_MS = 24 * 3_600_000;
-/** So many commands are shown for what waits. */
-const MOST_ANSWERS = 10;
 
 /**
  * After the last wave: linger until nothing is open or its time is over → check → compensate → the rest of the watch, counted
@@ -104,23 +102,16 @@ async function compensate(run: RunState): Promise<void> {
     open.total > 0 && run.brake === undefined;
     told = true, open = await look()
   ) {
-    const reason = `a person must answer ${counted(open.total, 'compensation')}`;
-    if (!told) await steps.notify({ runId, id: `${runId}_manual`, type: 'run.waits', text: reason });
-    const { resolutions } = run;
-    run.waitFor({
-      reason,
-      until: new Date(until).toISOString(),
-      answers: open.waiting
-        .slice(0, MOST_ANSWERS)
-        .map(({ server, id }) => `offboil resolve ${runId} ${server}/${id} --note TEXT`),
-    });
+    run.hold({ manual: { ...open, until } });
+    const { resolutions, waits } = run;
+    if (!told) await steps.notify({ runId, id: `${runId}_manual`, type: 'run.waits', text: waits?.reason ?? '' });
     const inTime = await condition(
       () => run.resolutions > resolutions || run.brake !== undefined,
       Math.max(1, until - Date.now()),
     );
     if (!inTime) break;
   }
-  run.waitFor(undefined);
+  run.hold({ manual: undefined });
 }
 
 /** When linger and compensation have used the time up, one look is left: what came back meanwhile is there to see. */

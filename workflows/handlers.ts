@@ -1,9 +1,10 @@
-import { defineUpdate, setHandler, sleep } from '@temporalio/workflow';
+import { condition, defineUpdate, setHandler, sleep } from '@temporalio/workflow';
 import { readMessage, type Message, type MessageName, type Progress } from '../domain/contracts/messages.js';
 import type { Actor } from '../domain/contracts/report.js';
 import { approvalRefusal } from '../domain/planning/confirmation.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { PersonalAct } from '../domain/ports.js';
+import type { Hold } from '../domain/standing.js';
 import { refusal } from './failures.js';
 import * as messages from './messages.js';
 import type { Pursuits } from './pursuits.js';
@@ -49,8 +50,9 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
     handle: (message) => pause(run, pursuits, message),
   });
   on(run, 'resume', 'End a pause, or go on after a halt.', {
-    refuse: () => (run.control === 'paused' || run.halted ? undefined : no('the run is neither paused nor halted.')),
-    handle: (message) => resume(run, message),
+    refuse: () =>
+      run.control === 'paused' || run.halt !== undefined ? undefined : no('the run is neither paused nor halted.'),
+    handle: (message) => resume(run, pursuits, message),
   });
   on(run, 'brake', 'Send nothing more in this run. It cannot be taken back.', {
     refuse: () => undefined,
@@ -87,7 +89,7 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
 
   // Signals of the same meaning, for places that can only signal. An invalid one changes nothing.
   setHandler(messages.pauseSignal, (message) => ifValid('pause', message, (valid) => pause(run, pursuits, valid)));
-  setHandler(messages.resumeSignal, (message) => ifValid('resume', message, (valid) => resume(run, valid)));
+  setHandler(messages.resumeSignal, (message) => ifValid('resume', message, (valid) => resume(run, pursuits, valid)));
   setHandler(messages.brakeSignal, (message) => ifValid('brake', message, (valid) => brake(run, pursuits, valid)));
 }
 
@@ -133,7 +135,7 @@ function issueText({ path, message }: { readonly path: readonly PropertyKey[]; r
 }
 
 function refuseAnswer(run: RunState, { planHash }: { readonly planHash: string }): Refusal | undefined {
-  if (run.phase !== 'confirm' || run.plan === undefined)
+  if (!run.awaitsConsent || run.plan === undefined)
     return no(`the run is in phase ${run.phase} and waits for no confirmation.`);
   if (planHash !== run.plan.planHash) {
     return no(
@@ -152,7 +154,7 @@ function refuseApprover(run: RunState, by: string): Refusal | undefined {
 
 function refuseRetry(run: RunState): Refusal | undefined {
   if (run.control === 'braked') return no('the run is braked; start a new run over what is left.');
-  if (!run.halted && !ACTING_PHASES.has(run.phase))
+  if (run.halt === undefined && !ACTING_PHASES.has(run.phase))
     return no(`the run is in phase ${run.phase}: there is nothing to ask again.`);
   return undefined;
 }
@@ -175,46 +177,62 @@ async function record(run: RunState, act: PersonalAct): Promise<void> {
   await steps.recordAct({ runId: run.runId, act });
 }
 
+/** Messages may come before the ledger has been asked. @returns false when it does not have this run, and never will */
+async function isOpened(run: RunState): Promise<boolean> {
+  await condition(() => run.opened !== undefined || run.phase === 'report');
+  return run.opened !== undefined;
+}
+
+async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
+  if (run.control === 'braked') return;
+  run.hold({ control: 'paused', pausedBy: { by, reason } });
+  await answerHold(run, pursuits, { kind: 'pause', actor: actor('operator', by), reason });
+}
+
+/** One resume ends one hold: the pause first, the halt below it by one of its own. */
+async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message<'resume'>): Promise<void> {
+  if (!(await isOpened(run))) return;
+  const { halt, pausedBy } = run;
+  const act: PersonalAct = { kind: 'resume', actor: actor('operator', by), reason };
+  if (run.control === 'paused') {
+    await steps.commandPatiently({ runId: run.runId, state: 'go' });
+    await record(run, act);
+    // Paused again, or braked, while this was written: the newer order stands.
+    if (isPausedBy(run, pausedBy)) run.hold({ control: 'go', pausedBy: undefined });
+    else await tellWorkers(run, pursuits);
+  } else if (run.control === 'go' && halt !== undefined) {
+    await record(run, act);
+    if (run.halt === halt) run.hold({ halt: undefined });
+  }
+}
+
+// A function, because messages change the state while a step is awaited, which the compiler cannot see.
+function isPausedBy(run: RunState, pausedBy: Hold | undefined): boolean {
+  return run.control === 'paused' && run.pausedBy === pausedBy;
+}
+
+async function brake(run: RunState, pursuits: Pursuits, { by, reason }: Message<'brake'>): Promise<void> {
+  run.brake ??= { how: 'braked', by, reason };
+  run.hold({ control: 'braked' });
+  await answerHold(run, pursuits, { kind: 'brake', actor: actor('operator', by), reason });
+}
+
 /** A hold is answered while the ledger is away too: only the end of the run waits until it stands there. */
-function recordBeside(run: RunState, act: PersonalAct): void {
+async function answerHold(run: RunState, pursuits: Pursuits, act: PersonalAct): Promise<void> {
   run.unwritten += 1;
-  void record(run, act)
+  const opened = await isOpened(run);
+  if (opened) await tellWorkers(run, pursuits);
+  void (opened ? record(run, act) : Promise.resolve())
     .catch((error: unknown) => {
       run.failure ??= error;
     })
     .finally(() => (run.unwritten -= 1));
 }
 
-async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
-  if (run.control === 'braked') return;
-  run.control = 'paused';
-  run.waitFor({
-    reason: `paused by ${by}: ${reason}`,
-    answers: [`offboil resume ${run.runId}`, `offboil brake ${run.runId}`],
-  });
-  await tellWorkers(run, pursuits);
-  recordBeside(run, { kind: 'pause', actor: actor('operator', by), reason });
-}
-
-async function resume(run: RunState, { by, reason }: Message<'resume'>): Promise<void> {
-  if (run.control === 'braked') return;
-  await steps.commandPatiently({ runId: run.runId, state: 'go' });
-  await record(run, { kind: 'resume', actor: actor('operator', by), reason });
-  run.control = 'go';
-  run.halted = false;
-  run.waitFor(undefined);
-}
-
-async function brake(run: RunState, pursuits: Pursuits, { by, reason }: Message<'brake'>): Promise<void> {
-  run.brake ??= { how: 'braked', by, reason };
-  await applyBrake(run, pursuits);
-  recordBeside(run, { kind: 'brake', actor: actor('operator', by), reason });
-}
-
 /** Nothing leaves after this returns, from any worker. */
 export async function applyBrake(run: RunState, pursuits: Pursuits): Promise<void> {
-  run.control = 'braked';
-  if (run.opened !== undefined) await tellWorkers(run, pursuits);
+  run.hold({ control: 'braked' });
+  if (await isOpened(run)) await tellWorkers(run, pursuits);
 }
 
 /**

@@ -69,7 +69,7 @@ export class Pursuits {
     const place = { summary: `wave ${wave}/${this.run.plan?.waves.length ?? 0} · ${brief.label}`, ...siteOf(brief) };
     for (;;) {
       // A halt holds repeats and climbs of earlier requests too, until a person answers.
-      await condition(() => this.#isOver() || (this.run.control !== 'paused' && !this.run.halted));
+      await condition(() => this.#isOver() || (this.run.control !== 'paused' && this.run.halt === undefined));
       const end = this.#isOver() ? 'braked' : await this.#stop(place, key);
       if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
       if (!this.#isOver()) {

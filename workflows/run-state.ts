@@ -5,8 +5,11 @@ import type { PlanBrief } from '../activities/plan-run.js';
 import type { Phase, PlanSummary, Progress, Waits } from '../domain/contracts/messages.js';
 import type { TerminationRequest } from '../domain/contracts/request.js';
 import { addTallies, provenOf, type Tally } from '../domain/outcomes.js';
+import { isConfirmed } from '../domain/planning/confirmation.js';
 import type { ControlState } from '../domain/ports.js';
+import type { Hold } from '../domain/standing.js';
 import { detailsOf } from './details.js';
+import { waitsOf, type Halt, type Holds, type ManualWork, type WaitingRun } from './waits.js';
 
 /** Why nothing more is sent in this run. */
 export type Brake = { readonly how: 'braked' | 'cancelled'; readonly by: string; readonly reason: string };
@@ -15,16 +18,18 @@ export type Brake = { readonly how: 'braked' | 'cancelled'; readonly by: string;
  * The few counters and flags of a run. No list of tasks is ever held here: the ledger has them.
  * Everything here is rebuilt from the ledger after continue-as-new, termination or reset.
  */
-export class RunState {
+export class RunState implements WaitingRun {
   phase: Phase = 'discover';
-  waits: Waits | undefined;
-  control: ControlState = 'go';
+  // Changed by `hold` alone, so that the screens follow.
+  readonly control: ControlState = 'go';
+  readonly pausedBy: Hold | undefined;
+  readonly halt: Halt | undefined;
+  readonly manual: ManualWork | undefined;
+  readonly settlesUntil: number | undefined;
   brake: Brake | undefined;
   wave = 0;
   readonly approvedBy: string[] = [];
   rejected: { readonly by: string; readonly note?: string } | undefined;
-  /** Set while a gate waits for a person. */
-  halted = false;
   /** Nobody answered a halt in time: nothing more is sent by itself. */
   unanswered = false;
   /** Counts `retry` messages and manual resolutions, so that waits notice them. */
@@ -62,9 +67,10 @@ export class RunState {
 
   open(opened: OpenAnswer): void {
     this.#opened = opened;
-    this.control = opened.control;
     if (opened.control === 'braked')
       this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
+    // A message may have come before the ledger was asked: it is newer.
+    if (this.control === 'go') this.hold({ control: opened.control, pausedBy: opened.standing.pausedBy });
     this.#show();
   }
 
@@ -95,25 +101,42 @@ export class RunState {
     return addTallies(this.#tallies[wave - 1] ?? []);
   }
 
+  /** Targets of the plan. */
+  get targets(): number {
+    return this.tally().targets;
+  }
+
+  get awaitsConsent(): boolean {
+    if (this.phase !== 'confirm' || this.#plan === undefined) return false;
+    const isAnswered = this.rejected !== undefined || this.brake !== undefined;
+    return !isAnswered && !isConfirmed(this.#plan.confirm, this.approvedBy);
+  }
+
+  /** What the run waits for now. */
+  get waits(): Waits | undefined {
+    return waitsOf(this);
+  }
+
   enter(phase: Phase): void {
     this.phase = phase;
-    this.waits = undefined;
     this.#show();
   }
 
-  waitFor(waits: Waits | undefined): void {
-    this.waits = waits;
+  /** Begins or ends what holds the run up. */
+  hold(change: Partial<Holds>): void {
+    Object.assign(this, change);
     this.#show();
   }
 
   snapshot(): Progress {
     const tally = this.tally();
     const eta = this.#etaSeconds(tally);
+    const { waits } = this;
     return {
       runId: this.runId,
       requestHash: this.#opened?.requestHash ?? '',
       phase: this.#shownPhase(),
-      ...(this.waits === undefined ? {} : { waits: this.waits }),
+      ...(waits === undefined ? {} : { waits }),
       ...(this.#plan === undefined ? {} : { planHash: this.#plan.planHash }),
       wave: this.wave,
       waves: this.#plan?.waves.length ?? 0,
@@ -140,8 +163,8 @@ export class RunState {
   }
 
   #shownPhase(): Phase {
-    if (this.halted) return 'halted';
-    return this.control === 'paused' && this.phase === 'wave' ? 'paused' : this.phase;
+    if (this.control === 'paused' && this.phase === 'wave') return 'paused';
+    return this.halt === undefined ? this.phase : 'halted';
   }
 
   /** `requested` and `proven` only grow, whatever order the answers come in. */

@@ -71,7 +71,11 @@ async function settle(run: RunState, wave: number): Promise<void> {
   const passed = known?.wave === wave ? known : { wave, at: Date.now() };
   if (passed !== known) await steps.recordAct({ runId: run.runId, act: { kind: 'gate', ...passed } });
   const left = passed.at + settleMs - Date.now();
-  if (left > 0) await condition(() => isInterrupted(run), left);
+  if (left > 0) {
+    run.hold({ settlesUntil: passed.at + settleMs });
+    await condition(() => isInterrupted(run), left);
+    run.hold({ settlesUntil: undefined });
+  }
   throwFailure(run);
 }
 
@@ -111,19 +115,15 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   const { runId, plan } = run;
   const until = Date.now() + (plan?.policy.gate.waitMs ?? 0);
   const retries = run.retries;
-  run.halted = true;
-  run.waitFor({
-    reason: `halted at the ${why}`,
-    until: new Date(until).toISOString(),
-    answers: [`offboil resume ${runId}`, `offboil retry ${runId}`, `offboil brake ${runId}`],
-  });
+  run.hold({ halt: { wave, why, until } });
+  const { waits } = run;
   await steps.recordAct({ runId, act: { kind: 'note', what: `halted at the ${why}` } });
   await steps.notify({
     runId,
     id: `${runId}_halt_${wave}_${retries}`,
     type: 'run.halted',
-    text: run.waits?.reason ?? why,
-    ...(run.waits === undefined ? {} : { waits: run.waits }),
+    text: `halted at the ${why}`,
+    ...(waits === undefined ? {} : { waits }),
   });
   const answered = await condition(
     () => !isHalted(run) || run.retries > retries || isInterrupted(run),
@@ -132,8 +132,7 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   throwFailure(run);
   const resumed = !isHalted(run);
   run.unanswered = !answered;
-  run.halted = false;
-  run.waitFor(undefined);
+  run.hold({ halt: undefined });
   if (!answered) {
     await skipRest(run, 'nobody answered the halt in time');
     return 'over';
@@ -198,7 +197,7 @@ function isBraked(run: RunState): boolean {
 }
 
 function isHalted(run: RunState): boolean {
-  return run.halted;
+  return run.halt !== undefined;
 }
 
 function isInterrupted(run: RunState): boolean {

@@ -13,7 +13,7 @@ import type { Policy } from '../../domain/contracts/policy.js';
 import { runResultSchema } from '../../domain/contracts/report.js';
 import type { TerminationRequest } from '../../domain/contracts/request.js';
 import { OUTCOMES } from '../../domain/outcomes.js';
-import type { FrozenPlan, ServerObservation } from '../../domain/ports.js';
+import type { FrozenPlan, PersonalAct, ServerObservation } from '../../domain/ports.js';
 import { RUNGS, STATE_CLASSES, TASK_KINDS } from '../../domain/tasks.js';
 
 /**
@@ -137,6 +137,7 @@ export const checkRow = z.object({
   detail: z.string(),
 });
 
+export const personalActRow = z.object({ act: written<PersonalAct>() });
 export const actRow = z.object({ actor: written<Actor>() });
 export const compensationRow = z.object({ result: written<CompensationResult>() });
 export const taskRefRow = z.object({ server: z.string(), id: z.string(), name: z.string(), kind: z.enum(TASK_KINDS) });

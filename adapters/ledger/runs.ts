@@ -4,7 +4,7 @@ import type { OpenedRun, PassedGate, PersonalAct, RunLedger, RunRecord } from '.
 import { audit } from './audit.js';
 import { readFrozen } from './plans.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
-import { absent, estateRow, runRow, runWithReport } from './rows.js';
+import { absent, estateRow, personalActRow, runRow, runWithReport } from './rows.js';
 
 const COLUMNS =
   'run_id, request, request_hash, dry_run, started_at, estate_hash, confirmed_at, passed_wave, passed_at, closed_at, result';
@@ -115,6 +115,7 @@ async function open(sql: Sql, run: NewRun, at: number, signal: AbortSignal): Pro
     ...(plan === undefined ? {} : { plan }),
     ...(wave === undefined || passedAt === undefined ? {} : { passed: { wave, at: passedAt } }),
     control,
+    acts: await readActs(sql, run.runId, signal),
   };
   if (known.request_hash !== run.requestHash) return { decision: 'conflict', ...rest };
   if (known.result !== undefined) return { decision: 'finished', result: known.result, ...rest };
@@ -136,12 +137,23 @@ async function create(sql: Sql, run: NewRun, at: number, signal: AbortSignal): P
     startedAt: iso(at),
     confirmed: false,
     control: await readControl(sql, run.runId, signal), // a brake may come before the run is opened
+    acts: [],
   };
 }
 
 async function readControl(sql: Sql, runId: string, signal: AbortSignal): Promise<OpenedRun['control']> {
   const state = z.object({ state: z.enum(['go', 'paused', 'braked']) });
   return (await sql.rows(state, 'SELECT state FROM control WHERE run_id = $1', [runId], signal))[0]?.state ?? 'go';
+}
+
+async function readActs(sql: Sql, runId: string, signal: AbortSignal): Promise<OpenedRun['acts']> {
+  const rows = await sql.rows(
+    personalActRow,
+    `SELECT act FROM approvals WHERE run_id = $1 AND kind IN ('approve', 'reject', 'pause', 'resume') ORDER BY seq`,
+    [runId],
+    signal,
+  );
+  return rows.map(({ act }) => act);
 }
 
 /** @throws OffboilError `RUN_UNKNOWN` */

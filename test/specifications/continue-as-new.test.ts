@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startDevServer } from '../../worker/dev-server.js';
 import { usePostgres } from '../support/postgres.js';
-import { aServer, aTask, startSystem } from '../support/system.js';
+import { aServer, aTask, eventually, startSystem } from '../support/system.js';
+import { until } from './acts.js';
 
 const BY = { by: 'ops-oncall', reason: 'look first' };
 
@@ -44,15 +45,42 @@ describe('a run that continues as new between its waves', () => {
     const gates = timeline.map(({ what }) => what).filter((what) => what.startsWith('passed the gate'));
     expect(gates).toEqual(Array.from({ length: 7 }, (_, wave) => `passed the gate after wave ${wave + 1}`));
   });
+
+  it('tells what it waits for as before', { timeout: 60_000 }, async () => {
+    const system = await startSystem({
+      postgres,
+      temporalAddress: await aServerWithShortHistories(20),
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 4 })])],
+      estate: { policies: { stepwise: { extends: 'quick', waves: [2], settle: '3s' } } },
+    });
+    const handle = await system.start({ policy: 'stepwise' });
+    const workflow = system.temporal.workflow.getHandle(handle.workflowId);
+    await until(handle, ({ waits }) => waits?.reason.includes('pause after wave 1') === true);
+    const { runId } = await workflow.describe();
+
+    await handle.pause(BY);
+    await eventually(async () => expect((await workflow.describe()).runId).not.toBe(runId));
+
+    await until(handle, ({ phase, wave }) => phase === 'paused' && wave === 2);
+    expect(await handle.progress()).toMatchObject({
+      waits: {
+        reason: 'paused by ops-oncall: look first',
+        answers: expect.arrayContaining([`offboil resume ${handle.requestId}`]) as string[],
+      },
+    });
+    expect(await system.stops()).toHaveLength(2);
+    await handle.resume(BY);
+    expect(await handle.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 4 } });
+  });
 });
 
-/** Suggests continue-as-new after so few events that every second wave does it. */
-async function aServerWithShortHistories(): Promise<string> {
+/** Suggests continue-as-new after so few events: with 60, every second wave does it. */
+async function aServerWithShortHistories(events = 60): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'offboil-short-histories-'));
   const server = await startDevServer({
     cliPath: process.env['TEMPORAL_CLI_PATH'] ?? 'temporal',
     folder: join(folder, 'temporal'),
-    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 60 },
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': events },
   });
   onTestFinished(async () => {
     await server.stop();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunHandle } from '../../client/index.js';
 import { usePostgres } from '../support/postgres.js';
-import { aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
+import { TASK_QUEUE } from '../../workflows/messages.js';
+import { aRequest, aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
 import { refusalOf, until } from './acts.js';
 
 const BY = { by: 'ops-oncall', reason: 'look first' };
@@ -82,6 +83,27 @@ describe('while requests leave', () => {
     await workflow.signal('brake', BY);
 
     expect(await handle.result()).toMatchObject({ end: 'braked', exitCode: 4 });
+  });
+
+  it('a pause or brake that is the very first message is kept', async () => {
+    const system = await aSystem();
+    const request = aRequest();
+    const started = await system.temporal.workflow.signalWithStart('bulkTermination', {
+      workflowId: `offboil/${request.requestId}`,
+      taskQueue: TASK_QUEUE,
+      args: [request],
+      signal: 'pause',
+      signalArgs: [BY],
+    });
+    const handle = system.client.handle(request.requestId);
+    await until(handle, ({ phase }) => phase === 'paused');
+    expect(await system.stops()).toEqual([]);
+
+    await started.signal('brake', BY);
+
+    expect(await handle.result()).toMatchObject({ end: 'braked', exitCode: 4, outcomes: { skipped: 40 } });
+    expect(await system.stops()).toEqual([]);
+    expect((await handle.report()).actors).toHaveLength(3);
   });
 
   it('an invalid signal changes nothing', async () => {
