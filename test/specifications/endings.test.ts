@@ -113,7 +113,7 @@ describe('a run', () => {
 
     expect(metadata.currentDetails).toContain('**source \\*corrupt\\***');
     expect(metadata.currentDetails).toContain('| confirm | 0/1 | 3 |');
-    expect(metadata.currentDetails).toMatch(/\*\*Waits:\*\* 3 tasks in 1 waves/);
+    expect(metadata.currentDetails).toMatch(/\*\*Waits:\*\* planned: 3 tasks in 1 wave/);
     expect(metadata.currentDetails).toContain(`\`offboil approve ${handle.requestId}\``);
     await handle.reject({ by: 'lead', planHash });
     await handle.result();

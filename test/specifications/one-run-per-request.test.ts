@@ -112,7 +112,7 @@ describe('a run whose workflow was terminated', () => {
     const system = await startSystem({
       postgres,
       servers: [aServer('carte-1', [aTask('load_{n}', { count: 2 })])],
-      estate: { policies: { stepwise: { extends: 'quick', waves: [1], settle: '1h' } } },
+      estate: { policies: { stepwise: { extends: 'quick', waves: [1], settle: '6s' } } },
     });
     const first = await system.start({ policy: 'stepwise' });
     await until(first, ({ proven }) => proven === 1);
