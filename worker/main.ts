@@ -3,10 +3,11 @@ import { compose, readSettings } from './compose.js';
 import { connectWorker } from './connect.js';
 import { runProgram, untilStopped } from './program.js';
 import { createWorker } from './run-workers.js';
+import { WorkerLog } from './worker-log.js';
 
 /** Starts one worker, on the main queue or a site's, and runs it until it is asked to stop. */
 await runProgram(async ({ estate, site }) => {
-  Runtime.install({ shutdownSignals: [] }); // ours are handled below, so that the ledger outlives the last activity
+  Runtime.install({ logger: new WorkerLog(), shutdownSignals: [] }); // ours are handled below, so that the ledger outlives the last activity
   const settings = readSettings(process.env, estate);
   const { connection, namespace } = await connectWorker(process.env['TEMPORAL_PROFILE']);
   try {

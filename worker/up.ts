@@ -11,6 +11,7 @@ import { startDevServer } from './dev-server.js';
 import { readEstateFile } from './estate-file.js';
 import { runProgram, untilStopped } from './program.js';
 import { createWorker } from './run-workers.js';
+import { WorkerLog } from './worker-log.js';
 
 /** The Temporal CLI's own default, so that `temporal …` and `offboil …` find the server without settings. */
 const ADDRESS = '127.0.0.1:7233';
@@ -22,7 +23,7 @@ const UI_PORT_ABOVE = 1000;
  * OFFBOIL_HOME, so that a new start finds the ledger of the last one.
  */
 await runProgram(async ({ estate }) => {
-  Runtime.install({ shutdownSignals: [] });
+  Runtime.install({ logger: new WorkerLog(), shutdownSignals: [] });
   const file = estateFile(process.env, estate);
   const { estate: read } = await readEstateFile(file); // a bad file is refused before anything is started
   const profile = process.env['TEMPORAL_PROFILE'];
