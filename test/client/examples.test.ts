@@ -40,7 +40,7 @@ async function requestOfTheExample(): Promise<string> {
 const BOTH_STOPPED = { end: 'completed', exitCode: 0, outcomes: { stopped: 2 } };
 
 describe('examples/temporal-cli.md', () => {
-  it('carries a run from its start to its report, command by command', { timeout: 90_000 }, async () => {
+  it('carries a run from its start to its report, command by command', { timeout: 120_000 }, async () => {
     const system = await nightOfTheExample();
     const cwd = mkdtempSync(join(tmpdir(), 'offboil-examples-'));
     onTestFinished(() => {
@@ -119,7 +119,7 @@ async function startService(env: NodeJS.ProcessEnv): Promise<string> {
   return `http://127.0.0.1:${port}/runs`;
 }
 
-describe('examples/trigger-over-http.ts', { timeout: 60_000 }, () => {
+describe('examples/trigger-over-http.ts', { timeout: 120_000 }, () => {
   const post = async (url: string, body: string) => {
     const reply = await fetch(url, { method: 'POST', body });
     return { status: reply.status, body: await reply.json() };

@@ -13,7 +13,7 @@ const postgres = usePostgres();
 /** Nobody listens there. */
 const NOWHERE = '127.0.0.1:9';
 
-describe('offboil estate check', { timeout: 60_000 }, () => {
+describe('offboil estate check', { timeout: 120_000 }, () => {
   it('says in one line each what it found at every server and database, and exits with 2 when one was not reached', async () => {
     const { home } = foldersOfTest();
     const fleet = await createFleet({ servers: [aServer('good', [aTask('load_a')]), aServer('locked', [])] });

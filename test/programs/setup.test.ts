@@ -38,7 +38,7 @@ async function tablesOfLedger(): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-describe('offboil setup', { timeout: 60_000 }, () => {
+describe('offboil setup', { timeout: 120_000 }, () => {
   it('migrates a new ledger and registers the search attributes; a second time it changes nothing', async () => {
     const { address, namespace, attributes } = await freshNamespace();
     expect(await attributes()).toEqual([]);

@@ -4,7 +4,7 @@ import { aRequest, aServer, aTask, startSystem } from '../support/system.js';
 import { pathWithTemporal, runInShell } from './program.js';
 
 /** `temporal workflow execute … && next` sees the exit code, and a person what it prints. */
-describe('temporal workflow execute of a run', { timeout: 60_000 }, () => {
+describe('temporal workflow execute of a run', { timeout: 120_000 }, () => {
   const postgres = usePostgres();
   const verify = { within: '1s', every: '100ms', linger: '500ms' };
   const execute = async (tasks: Parameters<typeof aServer>[1]) => {

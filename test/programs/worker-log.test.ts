@@ -8,7 +8,7 @@ import { startByScript } from '../specifications/acts.js';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, eventually, startSystem } from '../support/system.js';
 
-describe('the log of a worker', { timeout: 60_000 }, () => {
+describe('the log of a worker', { timeout: 120_000 }, () => {
   const postgres = usePostgres();
 
   it('has one line with code and sentence for a refused request, and for a run that is not proven', async () => {
