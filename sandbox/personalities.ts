@@ -4,14 +4,11 @@ import type { PersonalityName } from './scenario.js';
 export interface Personality {
   /** `measured`: replies of this version were recorded; `read`: taken from its source code. */
   readonly source: 'measured' | 'read';
-  /** Memory, CPU and uptime in the list: from 5.0. */
-  readonly systemValues: boolean;
   /** The built-in transformation `Row generator test`: up to 5.4. */
   readonly rowGeneratorTest: boolean;
   /** From 7.0 (PDI-6202). Without an offset; these servers run in UTC. */
   readonly logDate: boolean;
-  readonly escaping: 'named' | 'hexadecimal' | 'minimal';
-  readonly logMarks: 'cdata' | 'escaped';
+  readonly escaping: 'hexadecimal' | 'minimal';
   /** base64 wrapped at 76 characters with CR LF: from 8.1. */
   readonly wrappedLog: boolean;
   /** Two blanks before the elements of an entry: from 7.1. */
@@ -28,15 +25,12 @@ export interface Personality {
   readonly safeStop: boolean;
   /** An unknown id of a transformation: a clean ERROR, or a NullPointerException. */
   readonly unknownTransId: 'error' | 'nullPointer';
-  /** Which detail answers the server keeps and serves again (PDI-17568 is the trap). */
-  readonly detailCache: 'none' | 'haltingToo' | 'endedOnly';
   /** `stopJob` on a job that waits breaks the list of that server for everybody. */
   readonly waitingJobStopBreaksList: boolean;
   readonly jobStatusNotFound: 200 | 404;
   readonly jobStatusDuplicateName: 'any' | 409;
   readonly jobStatusNeedsName: boolean;
   readonly startJobFailure: { readonly notFound: 200 | 404; readonly exception: 200 | 500 };
-  readonly htmlNotFound: 200 | 400;
   /** `result-file` and `result-rows` always stand in the detail: up to 7.0. */
   readonly fullResult: boolean;
   /** `elapsedTimeMillis`, `executionId` in the result: from 8.3. */
@@ -45,17 +39,13 @@ export interface Personality {
   readonly charsetGap: ' ' | '';
   /** Jetty's redirect to the path with a slash at its end. */
   readonly redirect: 301 | 302;
-  /** `runTrans` and `runJob`: from 5.0. */
-  readonly runCalls: boolean;
 }
 
-const p44: Personality = {
-  source: 'read',
-  systemValues: false,
+const p54: Personality = {
+  source: 'measured',
   rowGeneratorTest: true,
   logDate: false,
-  escaping: 'named',
-  logMarks: 'cdata',
+  escaping: 'hexadecimal',
   wrappedLog: false,
   indented: false,
   normalEnd: 'Waiting',
@@ -64,29 +54,18 @@ const p44: Personality = {
   jobStopReachesChild: false,
   safeStop: false,
   unknownTransId: 'error',
-  detailCache: 'none',
   waitingJobStopBreaksList: false,
   jobStatusNotFound: 200,
   jobStatusDuplicateName: 'any',
   jobStatusNeedsName: false,
   startJobFailure: { notFound: 200, exception: 200 },
-  htmlNotFound: 200,
   fullResult: true,
   elapsed: false,
   charsetGap: ' ',
   redirect: 302,
-  runCalls: false,
 };
 
 // Each row is the one before it, and what changed since.
-const p54: Personality = {
-  ...p44,
-  source: 'measured',
-  systemValues: true,
-  escaping: 'hexadecimal',
-  logMarks: 'escaped',
-  runCalls: true,
-};
 const p61: Personality = { ...p54, source: 'read', rowGeneratorTest: false, jobStopReachesChild: true, charsetGap: '' };
 const p70: Personality = { ...p61, logDate: true, unknownTransId: 'nullPointer' };
 const p71: Personality = {
@@ -102,10 +81,9 @@ const p82: Personality = {
   ...p71,
   wrappedLog: true,
   safeStop: true,
-  detailCache: 'haltingToo',
   waitingJobStopBreaksList: true,
 };
-const p83: Personality = { ...p82, detailCache: 'endedOnly', htmlNotFound: 400, elapsed: true };
+const p83: Personality = { ...p82, elapsed: true };
 const p94: Personality = {
   ...p83,
   failedInitIsStopped: true,
@@ -118,7 +96,6 @@ const p111: Personality = { ...p94, jobStatusDuplicateName: 'any', jobStatusNeed
 
 /** By the first version that behaves so. */
 export const personalities: Readonly<Record<PersonalityName, Personality>> = {
-  '4.4': p44,
   '5.4': p54,
   '6.1': p61,
   '7.0': p70,

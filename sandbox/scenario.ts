@@ -4,7 +4,7 @@
  */
 
 /** A server's version: a row of the table in `personalities.ts`. 5.4, 8.3 and 9.4 are played in full. */
-export type PersonalityName = '4.4' | '5.4' | '6.1' | '7.0' | '7.1' | '8.2' | '8.3' | '9.4' | '10.2' | '11.1';
+export type PersonalityName = '5.4' | '6.1' | '7.0' | '7.1' | '8.2' | '8.3' | '9.4' | '10.2' | '11.1';
 
 export interface Scenario {
   /** PostgreSQL for the `loading` tasks, e.g. `postgresql://user@127.0.0.1:5432/warehouse`. */
@@ -15,17 +15,11 @@ export interface Scenario {
 export interface ServerSpec {
   readonly name: string;
   readonly personality: PersonalityName;
-  /** Left out: a free one. */
-  readonly port?: number;
-  /** Left out: Carte's own default, `cluster`/`cluster`. `none`: open to everybody. */
-  readonly auth?: { readonly user: string; readonly password: string } | 'none';
   /** Delay of every answer in milliseconds; what was asked for is done before it. */
   readonly answerMs?: number;
   readonly tasks: readonly TaskSpec[];
   /** So many finished objects of yesterday stand in the list as well. */
   readonly endedObjects?: number;
-  /** How long a task started by `runTrans` or `runJob` runs, in milliseconds. Default 2000. */
-  readonly runsEndAfterMs?: number;
 }
 
 export type TaskKind = 'transformation' | 'job';
@@ -60,24 +54,14 @@ export interface Traits {
   readonly endsByItselfAfterMs?: number;
   /** Registered, never started. */
   readonly waiting?: boolean;
-  /** Prepared, not started. */
-  readonly prepared?: boolean;
-  /** Initialises for so long after its start; a stop meanwhile is answered OK and lost (PDI loses it too). */
-  readonly initialisesForMs?: number;
   /** Its initialisation failed: it ended with one error. Also every later start fails. */
   readonly failsInit?: boolean;
   /** A job that runs a transformation, which is in no list. Whether a stop reaches it is the version's matter. */
   readonly child?: { readonly rowsFlow: true };
-  /** After so many lists (default 1) its id belongs to another task, or to a new run of the same task. */
-  readonly replacedBeforeStop?: { readonly as: 'otherName' | 'restart'; readonly afterLists?: number };
   /** It ends by itself when it has stood in so many lists: between plan and stop, say. */
   readonly endsAfterLists?: number;
   /** So long after its end a new task of the same name appears. */
   readonly comesBackAfterMs?: number;
-  /** Errors its steps have counted. */
-  readonly errors?: number;
-  /** So many more lines stand in its log. */
-  readonly logLines?: number;
 }
 
 export interface Load {
@@ -90,8 +74,6 @@ export interface Load {
   readonly transactional?: boolean;
   /** How the session shows in `pg_stat_activity`. Default `kettle:<name>`. */
   readonly applicationName?: string;
-  /** What stands in `batch_id` of its rows. Default `<server>/<id>`. */
-  readonly batchId?: string;
 }
 
 export type FaultKind =
@@ -115,16 +97,14 @@ export type FaultKind =
   | 'slowDrip'
   /** The next list is a 500 page: the race of a removal with a list. Heals itself. */
   | 'status500Once'
-  /** The list holds `objects` (50,000) ended objects more. */
+  /** The list holds 50,000 ended objects more. */
   | 'listOf'
   /** The list leaves out the tasks named in `ids`, or the first one. */
   | 'shrink'
   /** Done, but the reply is lost: the connection is reset. Stops only, unless `paths` says otherwise. */
   | 'halfReplyAfterStop'
   /** `code` (409) with an ERROR for everything but lists. Nothing is done. */
-  | 'refuse'
-  /** Every answer comes `ms` later; with `actsLate` the deed as well. */
-  | 'latency';
+  | 'refuse';
 
 export interface FaultOptions {
   /** Only requests to these, e.g. `['stopTrans', 'status']`. */
@@ -132,8 +112,6 @@ export interface FaultOptions {
   /** Heals itself after so many requests. */
   readonly times?: number;
   readonly ms?: number;
-  readonly actsLate?: boolean;
-  readonly objects?: number;
   readonly ids?: readonly string[];
   readonly code?: number;
 }
@@ -155,7 +133,7 @@ export interface LogEntry {
   answered: string;
 }
 
-export type TaskState = 'waiting' | 'prepared' | 'running' | 'paused' | 'halting' | 'ended';
+export type TaskState = 'waiting' | 'running' | 'halting' | 'ended';
 
 /** What is really so of one task, whatever the server's list says. */
 export interface TaskTruth {

@@ -11,10 +11,10 @@ const channels = new WeakMap<Task, string>();
  * @param from log lines up to this number are left out
  */
 export function detailOf(task: Task, name: string, from: number, personality: Personality): string {
-  const wasPrepared = task.state !== 'waiting';
+  const wasStarted = task.state !== 'waiting';
   const isJob = task.kind === 'job';
-  // A transformation has a result from its preparation on, a job only after its end (both measured on 5.4).
-  const hasResult = isJob ? task.state === 'ended' : wasPrepared;
+  // A transformation has a result from its start on, a job only after its end (both measured on 5.4).
+  const hasResult = isJob ? task.state === 'ended' : wasStarted;
   const lines = logLines(task, personality);
   const skip = Math.max(0, from - task.logLine);
   return detail(
@@ -24,10 +24,9 @@ export function detailOf(task: Task, name: string, from: number, personality: Pe
       id: task.id,
       word: task.word,
       logDate: task.startedAt,
-      paused: task.state === 'paused',
-      steps: isJob || !wasPrepared ? [] : steps(task),
+      steps: isJob || !wasStarted ? [] : steps(task),
       from,
-      lastLine: wasPrepared ? task.logLine + lines.length : 0,
+      lastLine: wasStarted ? task.logLine + lines.length : 0,
       log: text(lines.slice(skip)),
       result: hasResult
         ? {
@@ -63,7 +62,6 @@ function steps(task: Task): StepView[] {
     priority: isMoving ? '   0/0' : '-',
     status: stepStatus(task, flagged),
     stopped: flagged,
-    paused: task.state === 'paused',
   });
   const isStopped = task.stopped || task.endedBy === 'failure';
   return [
@@ -92,9 +90,7 @@ function steps(task: Task): StepView[] {
 function stepStatus(task: Task, flagged: boolean): string {
   if (flagged) return 'Stopped';
   if (task.state === 'ended') return 'Finished';
-  if (task.state === 'paused') return 'Paused';
-  if (task.state === 'prepared') return 'Idle';
-  return task.initialising ? 'Initializing' : 'Running';
+  return 'Running';
 }
 
 interface Line {
@@ -109,7 +105,7 @@ function text(lines: readonly Line[]): string {
 
 function logLines(task: Task, personality: Personality): Line[] {
   const { startedAt, endedAt, name } = task;
-  if (startedAt === undefined || task.state === 'prepared') return [];
+  if (startedAt === undefined) return [];
   const lines: Line[] = [];
   const say = (at: number, subject: string, line: string) => lines.push({ at, subject, text: line });
   if (task.kind === 'job') {
@@ -125,7 +121,6 @@ function logLines(task: Task, personality: Personality): Line[] {
   }
   for (const [key, value] of Object.entries(task.parameters ?? {}))
     say(startedAt, 'Write to log.0', `${key} = ${value}`);
-  for (let n = 1; n <= (task.spec.traits?.logLines ?? 0); n += 1) say(startedAt, 'read.0', `linenr ${n * 50_000}`);
   if (endedAt === undefined) return lines;
   if (task.failure !== undefined) say(endedAt, 'load.0', `ERROR: ${task.failure}`);
   if (task.kind === 'job') {

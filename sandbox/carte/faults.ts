@@ -55,7 +55,6 @@ const pathsByDefault: Readonly<Record<FaultKind, readonly string[] | undefined>>
   shrink: ['status'],
   halfReplyAfterStop: ['stopTrans', 'stopJob'],
   refuse: undefined,
-  latency: undefined,
 };
 
 /** A fault's name comes from another process as it was typed. */

@@ -22,7 +22,6 @@ export interface LoaderSettings {
 export class Loader {
   rows = 0;
   rowsCommitted = 0;
-  paused = false;
   readonly #load: Load;
   readonly #settings: LoaderSettings;
   readonly #socket = new Socket();
@@ -103,7 +102,7 @@ export class Loader {
     let open = 0;
     for (let last = Date.now(); !this.#isCalledOff(); await this.#tick()) {
       const now = Date.now();
-      if (!this.paused) due += ((now - last) / 1000) * rowsPerSecond;
+      due += ((now - last) / 1000) * rowsPerSecond;
       last = now;
       while (due >= 1 && !this.#isCalledOff()) {
         const some = Math.min(Math.floor(due), commitSize - (transactional ? 0 : open));

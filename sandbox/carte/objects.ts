@@ -24,8 +24,8 @@ export class Objects implements TaskHost {
   /** In hash order, as Java's map has it: neither by age nor by name. */
   #ordered: Task[] | undefined;
   #rendered: Buffer | undefined;
-  /** What happens to a task when it has stood in so many lists. */
-  #due: { task: Task; lists: number; act: () => void }[] = [];
+  /** Who ends when it has stood in so many more lists. */
+  #due: { task: Task; lists: number }[] = [];
   #logLine = 0;
 
   constructor({ server, personality, databaseUrl, ensureTable }: ObjectsSettings) {
@@ -52,40 +52,14 @@ export class Objects implements TaskHost {
     for (let copy = 1; copy <= (spec.count ?? 1); copy += 1) {
       const id = spec.id?.replace('{n}', String(copy)) ?? randomUUID();
       const task = new Task(this, spec, id, spec.name.replace('{n}', String(copy)));
-      const { replacedBeforeStop: replaced, endsAfterLists } = spec.traits ?? {};
-      if (replaced !== undefined) {
-        const act = () => {
-          task.replace(replaced.as);
-        };
-        this.#due.push({ task, lists: replaced.afterLists ?? 1, act });
-      }
-      if (endsAfterLists !== undefined)
-        this.#due.push({ task, lists: endsAfterLists, act: () => void task.endByItself() });
+      const lists = spec.traits?.endsAfterLists;
+      if (lists !== undefined) this.#due.push({ task, lists });
       this.#byId.set(id, task);
       ids.push(id);
     }
     this.#ordered = undefined;
     this.changed();
     return ids;
-  }
-
-  /** Objects that finished yesterday and that nobody removed. */
-  addEnded(count: number): void {
-    const day = 86_400;
-    const first = Date.now() - day * 1000;
-    for (let n = 1; n <= count; n += 1) {
-      const spec: TaskSpec = {
-        name: `nightly_${n % 200}`,
-        kind: 'transformation',
-        mode: 'idle',
-        startedSecondsAgo: day,
-      };
-      const task = new Task(this, spec, randomUUID(), spec.name);
-      task.finishAt(first + n);
-      this.#byId.set(task.id, task);
-    }
-    this.#ordered = undefined;
-    this.changed();
   }
 
   get(id: string): Task | undefined {
@@ -108,7 +82,6 @@ export class Objects implements TaskHost {
   /** Drops the entry and checks nothing: threads that run, run on. */
   remove(task: Task): void {
     task.hidden = true;
-    task.details = undefined;
     this.#concealed.push(task);
     this.#byId.delete(task.id);
     this.#ordered = undefined;
@@ -136,10 +109,10 @@ export class Objects implements TaskHost {
 
   /** The whole list. `without`: ids left out; `more`: so many ended objects on top. */
   list(without: ReadonlySet<string> | undefined, more: number): Buffer {
-    const start = Buffer.from(listStart(this.#system(), this.personality));
+    const start = Buffer.from(listStart(this.#system()));
     const entries = without === undefined ? (this.#rendered ??= this.#render(undefined)) : this.#render(without);
     const parts = more === 0 ? [start, entries] : [start, endedEntries(more, this.personality), entries];
-    this.#actWhenDue();
+    this.#endWhoIsDue();
     return Buffer.concat(parts);
   }
 
@@ -164,10 +137,10 @@ export class Objects implements TaskHost {
     return Buffer.from(transformations + LIST_MIDDLE + jobs + LIST_END);
   }
 
-  #actWhenDue(): void {
+  #endWhoIsDue(): void {
     if (this.#due.length === 0) return;
     for (const due of this.#due) due.lists -= 1;
-    for (const { task, lists, act } of this.#due) if (lists === 0 && !task.hidden) act();
+    for (const { task, lists } of this.#due) if (lists === 0 && !task.hidden) void task.endByItself();
     this.#due = this.#due.filter(({ lists }) => lists > 0);
   }
 
@@ -200,7 +173,6 @@ function endedEntries(count: number, personality: Personality): Buffer {
         id,
         word: personality.stoppedEnd,
         logDate: Date.now() - 86_400_000,
-        paused: false,
       } as const;
       text += listEntry(view, personality);
     }

@@ -4,11 +4,15 @@ import type { RequestLog } from '../request-log.js';
 import type { FaultKind, FaultOptions, LogEntry, ServerAddress, ServerSpec } from '../scenario.js';
 import { Faults, meetBefore, spoil } from './faults.js';
 import { Objects } from './objects.js';
-import { isYes, servlets, type Answer, type Parameters } from './servlets.js';
+import { isYes, servlets, type Answer, type Call, type Parameters } from './servlets.js';
 import { htmlPage, jettyPage, webResult } from './texts.js';
 
 /** Jetty sends what is longer than its buffer in chunks. */
 const RESPONSE_BUFFER = 24_000;
+/** Carte's own default. */
+const CREDENTIALS = `Basic ${Buffer.from('cluster:cluster').toString('base64')}`;
+const MANY_ENDED = 50_000;
+const PAGE = { code: 200, type: 'html', body: htmlPage('Carte', 'A page for people') } as const;
 
 export interface CarteSettings {
   readonly spec: ServerSpec;
@@ -24,22 +28,15 @@ export class CarteServer {
   readonly #log: RequestLog;
   readonly #personality: Personality;
   readonly #faults = new Faults();
-  readonly #credentials: string | undefined;
-  #port: number;
+  #port = 0;
   #server: Server | undefined;
 
   constructor({ spec, log, databaseUrl, ensureTable }: CarteSettings) {
     this.spec = spec;
     this.#log = log;
     this.#personality = personalities[spec.personality];
-    this.#port = spec.port ?? 0;
-    const { auth = { user: 'cluster', password: 'cluster' } } = spec;
-    if (auth !== 'none') {
-      this.#credentials = `Basic ${Buffer.from(`${auth.user}:${auth.password}`).toString('base64')}`;
-    }
     this.objects = new Objects({ server: spec.name, personality: this.#personality, databaseUrl, ensureTable });
     for (const task of spec.tasks) this.objects.add(task);
-    this.objects.addEnded(spec.endedObjects ?? 0);
   }
 
   get address(): ServerAddress {
@@ -92,7 +89,7 @@ export class CarteServer {
     }
     const slash = path.indexOf('/', 8);
     const servlet = path.startsWith('/kettle/') ? path.slice(8, slash < 0 ? undefined : slash) : '';
-    const known = Object.hasOwn(servlets, servlet) && (this.#personality.runCalls || !servlet.startsWith('run'));
+    const known = Object.hasOwn(servlets, servlet);
     const { id, name } = parameters;
     const entry = this.#log.add({
       server: this.spec.name,
@@ -101,20 +98,10 @@ export class CarteServer {
       ...(name !== undefined && { name }),
       ...(isYes(parameters['inputOnly']) && { safe: true as const }),
     });
-    const act = (laterMs: number) => {
-      const answer = this.#answer(request, response, {
-        path,
-        servlet: known ? servlet : undefined,
-        slash,
-        parameters,
-        mark,
-      });
-      if (typeof answer === 'string') entry.answered = answer;
-      else this.#reply(answer, entry, response, laterMs);
-    };
-    const late = this.#faults.take('latency', servlet);
-    if (late?.actsLate === true) setTimeout(act, late.ms ?? 1000, 0);
-    else act(late === undefined ? 0 : (late.ms ?? 1000));
+    const asked = { path, servlet: known ? servlet : undefined, slash, parameters, mark };
+    const answer = this.#answer(request, response, asked);
+    if (typeof answer === 'string') entry.answered = answer;
+    else this.#reply(answer, entry, response);
   }
 
   /** What to say, or the word for the log when it was said already. */
@@ -129,7 +116,7 @@ export class CarteServer {
       const met = meetBefore(faults, servlet ?? path, request, response);
       if (met !== undefined) return met;
     }
-    const isRefused = this.#credentials !== undefined && request.headers.authorization !== this.#credentials;
+    const isRefused = request.headers.authorization !== CREDENTIALS;
     if (isRefused || faults.take('unauthorised', servlet ?? path) !== undefined) {
       response.setHeader('WWW-Authenticate', 'Basic realm="Kettle"');
       response.setHeader('Cache-Control', 'must-revalidate,no-cache,no-store');
@@ -137,7 +124,6 @@ export class CarteServer {
     }
     const handle = servlet === undefined ? undefined : servlets[servlet];
     if (servlet === undefined || handle === undefined) {
-      if (path === '/') return { code: 200, type: 'html', body: htmlPage('Carte', 'Slave server'), word: 'html' };
       return { code: 404, type: 'none', body: '', word: '404' };
     }
     if (slash < 0) {
@@ -145,15 +131,12 @@ export class CarteServer {
       response.setHeader('Location', `http://${request.headers.host ?? ''}${path}/${query}`);
       return { code: this.#personality.redirect, type: 'none', body: '', word: String(this.#personality.redirect) };
     }
-    const { runsEndAfterMs = 2000 } = this.spec;
-    const call = {
-      objects: this.objects,
-      parameters,
-      personality: this.#personality,
-      runsEndAfterMs,
-      list: { without: undefined, more: 0 },
-    };
-    if (faults.none) return handle(call);
+    const { endedObjects = 0 } = this.spec;
+    const list = { without: undefined, more: endedObjects };
+    const call = { objects: this.objects, parameters, personality: this.#personality, list };
+    // Whoever forgets it has done the deed and gets a page for people.
+    const answer = (given: Call): Answer => (isYes(parameters['xml']) ? handle(given) : { ...handle(given), ...PAGE });
+    if (faults.none) return answer(call);
     const refusal = servlet === 'status' ? undefined : faults.take('refuse', servlet);
     if (refusal !== undefined) {
       const { code = 409 } = refusal;
@@ -163,27 +146,27 @@ export class CarteServer {
     if (faults.take('status500Once', servlet) !== undefined) {
       return { code: 500, type: 'jetty', body: jettyPage(500, 'java.lang.NullPointerException', path), word: '500' };
     }
-    return handle({ ...call, list: this.#listFaults(servlet) });
+    return answer({ ...call, list: this.#listFaults(servlet, endedObjects) });
   }
 
-  #listFaults(servlet: string): { without: ReadonlySet<string> | undefined; more: number } {
+  #listFaults(servlet: string, ended: number): Call['list'] {
     const longer = this.#faults.take('listOf', servlet);
     const shorter = this.#faults.take('shrink', servlet);
     const first = this.objects.firstId();
     return {
-      more: longer === undefined ? 0 : (longer.objects ?? 50_000),
+      more: longer === undefined ? ended : MANY_ENDED,
       without: shorter === undefined ? undefined : new Set(shorter.ids ?? (first === undefined ? [] : [first])),
     };
   }
 
-  #reply(answer: Answer, entry: LogEntry, response: ServerResponse, laterMs: number): void {
+  #reply(answer: Answer, entry: LogEntry, response: ServerResponse): void {
     entry.answered = answer.word;
-    const delay = laterMs + (this.spec.answerMs ?? 0);
-    if (delay === 0) this.#send(answer, entry, response);
+    const { answerMs = 0 } = this.spec;
+    if (answerMs === 0) this.#send(answer, entry, response);
     else {
       setTimeout(() => {
         this.#send(answer, entry, response);
-      }, delay);
+      }, answerMs);
     }
   }
 

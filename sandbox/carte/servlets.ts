@@ -3,7 +3,7 @@ import type { TaskKind } from '../scenario.js';
 import { detailOf } from './details.js';
 import type { Objects } from './objects.js';
 import type { Task } from './task.js';
-import { htmlPage, jettyPage, webResult, type WebResult } from './texts.js';
+import { jettyPage, webResult, type WebResult } from './texts.js';
 
 /** Parameters of a request, from the query and from a form body. */
 export type Parameters = Readonly<Record<string, string>>;
@@ -21,14 +21,16 @@ export interface Call {
   readonly objects: Objects;
   readonly parameters: Parameters;
   readonly personality: Personality;
-  readonly runsEndAfterMs: number;
-  /** Set while a fault makes the list longer or shorter. */
+  /** Ids left out, and ended objects on top. */
   readonly list: { readonly without: ReadonlySet<string> | undefined; readonly more: number };
 }
 
+/** How long a task started by `runTrans` or `runJob` runs. */
+const RUNS_END_AFTER_MS = 2000;
+
 export type Servlet = (call: Call) => Answer;
 
-/** Each servlet of `/kettle/<name>/`. What is not here answers 404: uploads, images and cluster calls are not played. */
+/** Each servlet of `/kettle/<name>/`. What is not here answers 404: pauses, uploads, images and cluster calls are not played. */
 export const servlets: Readonly<Record<string, Servlet>> = {
   status,
   transStatus,
@@ -43,29 +45,12 @@ export const servlets: Readonly<Record<string, Servlet>> = {
       task.stop(false);
       return { ok: true, message: `Job [${name}] stop requested.` };
     }),
-  pauseTrans: (call) =>
-    act(call, 'transformation', 'xml utf-8', (task, name) => {
-      const word = task.state === 'paused' ? 'resume' : 'pause';
-      task.togglePause();
-      return { ok: true, message: `Transformation [${name}] : ${word} requested.` };
-    }),
   startTrans: (call) =>
     act(call, 'transformation', 'xml iso-8859-1', (task, name) =>
       task.start(Date.now())
         ? { ok: true, message: `Transformation [${name}] was started.` }
         : { ok: false, message: `Transformation [${name}] could not be started: initialisation failed.` },
     ),
-  prepareExec: (call) =>
-    act(call, 'transformation', 'xml iso-8859-1', (task) => {
-      task.prepare();
-      return { ok: true };
-    }),
-  startExec: (call) =>
-    act(call, 'transformation', 'xml iso-8859-1', (task, name) => {
-      if (task.state !== 'prepared')
-        return { ok: false, message: `Transformation [${name}] is not ready: prepare it first.` };
-      return { ok: task.start(Date.now()) };
-    }),
   startJob,
   removeTrans: (call) => remove(call, 'transformation'),
   removeJob: (call) => remove(call, 'job'),
@@ -85,10 +70,6 @@ function reply(
   { code = 200, declared = true, end = '\n' } = {},
 ): Answer {
   const word = view.ok ? 'OK' : code === 200 ? 'ERROR' : String(code);
-  if (!isYes(call.parameters['xml'])) {
-    const page = htmlPage('Carte', view.message ?? '');
-    return { code: view.ok ? 200 : call.personality.htmlNotFound, type: 'html', body: page, word };
-  }
   return { code, type, body: webResult(view, declared, call.personality) + end, word };
 }
 
@@ -126,10 +107,8 @@ function fails({ parameters, personality }: Call): boolean {
 }
 
 function status(call: Call): Answer {
-  const { objects, parameters, list } = call;
+  const { objects, list } = call;
   if (objects.isListBroken) return internalError('status');
-  if (!isYes(parameters['xml']))
-    return { code: 200, type: 'html', body: htmlPage('Kettle slave server status', 'Status'), word: 'html' };
   return { code: 200, type: 'xml utf-8', body: objects.list(list.without, list.more), word: 'list' };
 }
 
@@ -159,23 +138,9 @@ function jobStatus(call: Call): Answer {
   );
 }
 
-function showDetail(call: Call, task: Task): Answer {
-  const { parameters, personality } = call;
-  if (!isYes(parameters['xml'])) {
-    return { code: 200, type: 'html', body: htmlPage('Kettle status', `[${task.name}] ${task.word}`), word: 'html' };
-  }
+function showDetail({ parameters, personality }: Call, task: Task): Answer {
   const from = Number.parseInt(parameters['from'] ?? '0', 10) || 0;
-  const made = () => detailOf(task, parameters['name'] ?? '', from, personality);
-  const kept =
-    task.state === 'ended'
-      ? personality.detailCache !== 'none'
-      : task.state === 'halting' && personality.detailCache === 'haltingToo';
-  const isCached = (kept || task.details?.has(String(from)) === true) && !isYes(parameters['sendResult']);
-  if (!isCached) return { code: 200, type: 'xml utf-8', body: made(), word: 'detail' };
-  // PDI-17568: up to 8.2 what was taken while Halting is served for ever after.
-  task.details ??= new Map();
-  const body = task.details.get(String(from)) ?? made();
-  task.details.set(String(from), body);
+  const body = detailOf(task, parameters['name'] ?? '', from, personality);
   return { code: 200, type: 'xml utf-8', body, word: 'detail' };
 }
 
@@ -226,7 +191,7 @@ function run(call: Call, kind: TaskKind, pathParameter: 'trans' | 'job'): Answer
     kind,
     mode: model?.mode ?? 'idle',
     startedSecondsAgo: 0,
-    traits: { endsByItselfAfterMs: call.runsEndAfterMs },
+    traits: { endsByItselfAfterMs: RUNS_END_AFTER_MS },
     ...(model?.load !== undefined && { load: model.load }),
   });
   const task = objects.get(id);

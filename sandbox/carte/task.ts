@@ -32,7 +32,6 @@ export class Task {
   hidden = false;
   startedAt: number | undefined;
   endedAt: number | undefined;
-  initialising = false;
   /** A full stop took effect. */
   stopped = false;
   /** A safe stop took effect: the input steps are flagged, the rest drains. */
@@ -42,13 +41,9 @@ export class Task {
   failure: string | undefined;
   logLine = 0;
   parameters: Readonly<Record<string, string>> | undefined;
-  /** Detail replies kept by the server, by what was asked for. */
-  details: Map<string, string> | undefined;
   readonly #host: TaskHost;
   #entry: string | undefined;
   #loader: Loader | undefined;
-  /** Started since it was prepared. */
-  #executed = false;
   #idleRows = 0;
   #movingSince: number | undefined;
   /** Changes with each run, so that timers of an earlier one fall flat. */
@@ -60,10 +55,7 @@ export class Task {
     this.kind = spec.kind;
     this.id = id;
     this.name = name;
-    const traits = spec.traits;
-    if (traits?.waiting === true) return;
-    if (traits?.prepared === true) this.prepare();
-    else this.start(Date.now() - (spec.startedSecondsAgo ?? 60) * 1000);
+    if (spec.traits?.waiting !== true) this.start(Date.now() - (spec.startedSecondsAgo ?? 60) * 1000);
   }
 
   get hasChild(): boolean {
@@ -71,7 +63,7 @@ export class Task {
   }
 
   get batchId(): string {
-    return this.spec.load?.batchId ?? `${this.#host.name}/${this.id}`;
+    return `${this.#host.name}/${this.id}`;
   }
 
   get rows(): number {
@@ -84,12 +76,9 @@ export class Task {
   get word(): string {
     switch (this.state) {
       case 'waiting':
-      case 'prepared':
         return 'Waiting';
       case 'running':
-        return this.initialising ? 'Initializing' : 'Running';
-      case 'paused':
-        return 'Paused';
+        return 'Running';
       case 'halting':
         return 'Halting';
       case 'ended':
@@ -114,18 +103,10 @@ export class Task {
         id: this.id,
         word: this.word,
         logDate: this.startedAt,
-        paused: this.state === 'paused',
       },
       this.#host.personality,
     );
     return this.#entry;
-  }
-
-  prepare(): void {
-    this.state = 'prepared';
-    this.startedAt = Date.now();
-    this.#executed = false;
-    this.#changed();
   }
 
   /** A start, or a new run under the same id. Returns false when the initialisation fails. */
@@ -143,10 +124,8 @@ export class Task {
     this.stopped = false;
     this.draining = false;
     this.breaksList = false;
-    this.details = undefined;
-    this.errors = traits?.errors ?? 0;
-    this.logLine = this.#host.takeLogLines(12 + (traits?.logLines ?? 0));
-    this.#executed = true;
+    this.errors = 0;
+    this.logLine = this.#host.takeLogLines(12);
     this.threads = 1;
     this.state = 'running';
     this.#idleRows = 0;
@@ -157,13 +136,6 @@ export class Task {
       return false;
     }
     this.#movingSince = at;
-    if (traits?.initialisesForMs !== undefined) {
-      this.initialising = true;
-      this.#later(traits.initialisesForMs, () => {
-        this.initialising = false;
-        this.#changed();
-      });
-    }
     if (traits?.endsByItselfAfterMs !== undefined)
       this.#later(traits.endsByItselfAfterMs, () => void this.endByItself());
     this.#startLoading();
@@ -180,12 +152,7 @@ export class Task {
       this.breaksList ||= this.kind === 'job' && personality.waitingJobStopBreaksList;
       return;
     }
-    if (this.state === 'prepared') {
-      this.stopped = true;
-      this.#end('stop');
-      return;
-    }
-    if (this.state === 'ended' || this.initialising || ignoresStop === true) return;
+    if (this.state === 'ended' || ignoresStop === true) return;
     if (lostFirstStop === true && this.stops === 1) return;
     if (safe && personality.safeStop && this.kind === 'transformation') {
       this.draining = true;
@@ -196,7 +163,6 @@ export class Task {
     if (this.state === 'halting') return;
     this.stopped = true;
     this.state = 'halting';
-    if (this.#loader !== undefined) this.#loader.paused = false;
     this.#changed();
     if (haltsForever === true) {
       this.#freeze();
@@ -206,29 +172,12 @@ export class Task {
     } // else PDI-14676: the child runs on to its own end, and the job halts as long
   }
 
-  /** Carte's pause is a toggle. Returns false where it has no effect. */
-  togglePause(): boolean {
-    if (this.state !== 'running' && this.state !== 'paused') return false;
-    this.state = this.state === 'running' ? 'paused' : 'running';
-    if (this.state === 'paused') this.#freeze();
-    else this.#movingSince = Date.now();
-    if (this.#loader !== undefined) this.#loader.paused = this.state === 'paused';
-    this.#changed();
-    return true;
-  }
-
   /** Its rows are through, or its child has ended. */
   async endByItself(): Promise<void> {
     if (this.state === 'ended' || this.threads === 0) return;
     const run = this.#run;
     await this.#loader?.finish();
     if (run === this.#run) this.#end(this.stopped ? 'stop' : 'itself');
-  }
-
-  /** It ended long ago. */
-  finishAt(at: number): void {
-    this.#end('itself');
-    this.endedAt = at;
   }
 
   /** The id belongs to another task now, or to a new run of this one. */
@@ -277,7 +226,6 @@ export class Task {
   #endWord(): string {
     const errors = this.errors > 0 ? ' (with errors)' : '';
     if (this.kind === 'job') return `${this.stopped ? 'Stopped' : 'Finished'}${errors}`;
-    if (!this.#executed && this.stopped) return 'Stopped'; // prepared, and stopped before its start: so in every version
     const { normalEnd, stoppedEnd } = this.#host.personality;
     const word = this.isStopped || this.endedBy === 'failure' ? stoppedEnd : normalEnd;
     return word === 'Finished' ? `${word}${errors}` : word;
@@ -325,7 +273,6 @@ export class Task {
     this.#freeze();
     this.state = 'ended';
     this.threads = 0;
-    this.initialising = false;
     this.endedBy = by;
     this.endedAt = Date.now();
     this.#changed();

@@ -6,14 +6,6 @@ import type { TaskKind } from '../scenario.js';
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
-const namedEntities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-  '/': '&#47;',
-};
 const minimalEntities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -26,8 +18,6 @@ const minimalEntities: Readonly<Record<string, string>> = {
 export function escape(text: string, { escaping }: Personality): string {
   if (!/[^\w,. -]/.test(text)) return text; // nearly every name, and a list has thousands
   switch (escaping) {
-    case 'named':
-      return text.replace(/[&<>"'/]/g, (mark) => namedEntities[mark] ?? mark);
     case 'hexadecimal':
       return text.replace(/[^\w,. -]/gu, (mark) => `&#x${(mark.codePointAt(0) ?? 0).toString(16)};`);
     case 'minimal':
@@ -47,7 +37,6 @@ function element(tag: string, text: string): string {
 /** The log of a detail reply: gzip, base64, marks. `undefined` is a list's entry, which never has one. */
 function loggingString(log: string | undefined, personality: Personality): string {
   const payload = log === undefined ? '' : encodeLog(log, personality);
-  if (personality.logMarks === 'cdata') return `<logging_string><![CDATA[${payload}]]></logging_string>`;
   return `<logging_string>${escape(`<![CDATA[${payload}]]>`, personality)}</logging_string>`;
 }
 
@@ -71,7 +60,6 @@ export interface EntryView {
   readonly word: string;
   /** `undefined` for an object that was never started. */
   readonly logDate: number | undefined;
-  readonly paused: boolean;
 }
 
 /** The part of an entry that a list and a detail share. */
@@ -85,7 +73,7 @@ function head(view: EntryView, personality: Personality): string {
     const needsNone = personality.escaping === 'minimal'; // a list has thousands of dates
     text += `${indent}${element('log_date', needsNone ? logDate : escape(logDate, personality))}\n`;
   }
-  return view.kind === 'job' ? text : `${text}${indent}<paused>${view.paused ? 'Y' : 'N'}</paused>\n`;
+  return view.kind === 'job' ? text : `${text}${indent}<paused>N</paused>\n`;
 }
 
 function lineNumbers(from: number, last: number, personality: Personality): string {
@@ -124,9 +112,8 @@ export interface SystemValues {
   readonly load: number;
 }
 
-export function listStart(system: SystemValues, personality: Personality): string {
-  const values = personality.systemValues
-    ? `<memory_free>${system.memoryFree}</memory_free>
+export function listStart(system: SystemValues): string {
+  const values = `<memory_free>${system.memoryFree}</memory_free>
 <memory_total>${system.memoryTotal}</memory_total>
 <cpu_cores>${system.cpuCores}</cpu_cores>
 <cpu_process_time>${system.cpuProcessTime}</cpu_process_time>
@@ -136,8 +123,7 @@ export function listStart(system: SystemValues, personality: Personality): strin
 <os_name>Linux</os_name>
 <os_version>5.15.0-generic</os_version>
 <os_arch>amd64</os_arch>
-`
-    : '';
+`;
   return `${DECLARATION}<serverstatus>\n<statusdesc>Online</statusdesc>\n${values}  <transstatuslist>\n`;
 }
 export const LIST_MIDDLE = '  </transstatuslist>\n  <jobstatuslist>\n';
@@ -156,7 +142,6 @@ export interface StepView {
   /** `-`, or three blanks and the fill of the buffers before and behind the step. */
   readonly priority: string;
   readonly stopped: boolean;
-  readonly paused: boolean;
 }
 
 export interface ResultView {
@@ -183,7 +168,7 @@ function step(view: StepView, personality: Personality): string {
     `<linesOutput>${view.linesOutput}</linesOutput><linesUpdated>0</linesUpdated><linesRejected>0</linesRejected>` +
     `<errors>${view.errors}</errors><statusDescription>${view.status}</statusDescription><seconds>${view.seconds.toFixed(1)}</seconds>` +
     `<speed>${escape(view.speed, personality)}</speed><priority>${escape(view.priority, personality)}</priority>` +
-    `<stopped>${view.stopped ? 'Y' : 'N'}</stopped><paused>${view.paused ? 'Y' : 'N'}</paused></stepstatus>\n`
+    `<stopped>${view.stopped ? 'Y' : 'N'}</stopped><paused>N</paused></stepstatus>\n`
   );
 }
 

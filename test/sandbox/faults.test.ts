@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aServer, aTask, asked, call, until } from './caller.js';
+import { aServer, aTask, asked, call } from './caller.js';
 
 const STOP = asked('stopTrans', { id: 't1', name: 'load_orders' });
 
@@ -94,18 +94,6 @@ describe('a faulty server', () => {
     const { fleet, word } = await aServer('8.3', [aTask(), aTask({ id: 't2' })]);
     await fleet.fault('carte', 'shrink', { ids: ['t2'] });
     expect([await word('t1'), await word('t2')]).toEqual(['Running', undefined]);
-  });
-
-  it('that is slow has acted already, or acts late if asked to', async () => {
-    const { fleet, url } = await aServer('8.3', [aTask({ settleMs: 60_000 })]);
-    const stops = async () => (await fleet.tasks())[0]?.stops;
-    await fleet.fault('carte', 'latency', { ms: 60_000 });
-    await expect(call(url + STOP, { timeoutMs: 200 })).rejects.toThrow(/abort/i);
-    expect(await stops()).toBe(1);
-    await fleet.fault('carte', 'latency', { ms: 400, actsLate: true });
-    await expect(call(url + STOP, { timeoutMs: 100 })).rejects.toThrow(/abort/i);
-    expect(await stops()).toBe(1);
-    await until(stops, (count) => count === 2);
   });
 
   it('that is restarted has forgotten everything, and its threads are gone', async () => {

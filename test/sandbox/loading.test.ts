@@ -57,7 +57,7 @@ describe('a load', () => {
     await get('stopTrans', { id: 't1', name: 'load_orders' });
     await until(() => word('t1'), (now) => now === 'Stopped'); // prettier-ignore
     const { rows, rowsCommitted } = await truth();
-    expect(rows % 1000).not.toBe(0);
+    expect(rows).toBeLessThan(100_000);
     expect([await rowsIn('flushed'), rowsCommitted]).toEqual([rows, rows]);
     expect(await sessions('kettle:load_orders')).toEqual([]);
   });

@@ -37,7 +37,7 @@ describe('a fleet in a process of its own', () => {
         const reply = await fetch(`${fleet.control}/${method}`, { method: 'POST', body: '["carte", "hangs"]' });
         expect(reply.status).toBe(400);
         expect(await reply.json()).toEqual({
-          error: expect.stringMatching(/^no fault hangs: down, hang, .*latency$/) as string,
+          error: expect.stringMatching(/^no fault hangs: down, hang, .*refuse$/) as string,
         });
       }
       expect((await call((fleet.servers[0]?.url ?? '') + asked('status'))).code).toBe(200);

@@ -20,9 +20,7 @@ describe('a reply of the 5.4 server is byte for byte what PDI 5.4.0.1 sent', () 
     ['stop-noname', 'stopTrans', {}],
     ['stopjob', 'stopJob', NIGHTLY],
     ['stopjob-unknown', 'stopJob', { name: 'zzz' }],
-    ['pausetrans', 'pauseTrans', { name: 'slow' }],
     ['starttrans', 'startTrans', { name: 'quick' }],
-    ['trans-prepare', 'prepareExec', { name: 'quick' }],
     ['startjob', 'startJob', { id: NIGHTLY.id, name: NIGHTLY.name }],
     ['remove', 'removeTrans', SALES],
     ['remove-running', 'removeJob', NIGHTLY],
@@ -30,12 +28,7 @@ describe('a reply of the 5.4 server is byte for byte what PDI 5.4.0.1 sent', () 
     ['transstatus-removed', 'transStatus', { name: '销售_同步 & A', id: 'gone' }],
   ])('%s', async (name, servlet, parameters) => {
     const waiting = { traits: { waiting: servlet === 'startJob' } };
-    const tasks = [
-      aTask(SALES),
-      aTask({ id: 's', name: 'slow' }),
-      aTask({ id: 'q', name: 'quick' }),
-      aJob({ ...NIGHTLY, ...waiting }),
-    ];
+    const tasks = [aTask(SALES), aTask({ id: 'q', name: 'quick' }), aJob({ ...NIGHTLY, ...waiting })];
     const server = await aServer('5.4', tasks);
     const reply = await server.get(servlet, { ...parameters });
     expect(reply.text).toBe(recorded(name));
@@ -50,12 +43,12 @@ describe('a reply of the 5.4 server is byte for byte what PDI 5.4.0.1 sent', () 
   });
 
   it('for an entry of the list', () => {
-    const view = { kind: 'transformation', ...SALES, word: 'Running', logDate: 0, paused: false } as const;
+    const view = { kind: 'transformation', ...SALES, word: 'Running', logDate: 0 } as const;
     expect(recorded('status-running')).toContain(listEntry(view, personalities['5.4']));
   });
 
   it('for a job in the list', () => {
-    const view = { kind: 'job', ...NIGHTLY, word: 'Running', logDate: 0, paused: false } as const;
+    const view = { kind: 'job', ...NIGHTLY, word: 'Running', logDate: 0 } as const;
     expect(recorded('status-jobrunning')).toContain(listEntry(view, personalities['5.4']));
   });
 
@@ -91,7 +84,6 @@ describe('a reply of the 5.4 server is byte for byte what PDI 5.4.0.1 sent', () 
         ...SALES,
         word: 'Stopped',
         logDate: 0,
-        paused: false,
         steps: [aStep('gen', 0, 133, ' 8'), aStep('delay', 32, 30, ' 2'), aStep('dummy', 30, 30, ' 2')],
         from: 0,
         lastLine: 9,
@@ -114,5 +106,5 @@ describe('a reply of the 5.4 server is byte for byte what PDI 5.4.0.1 sent', () 
 
 function aStep(name: string, linesRead: number, linesWritten: number, speed: string): StepView {
   const counters = { linesRead, linesWritten, linesInput: 0, linesOutput: 0, errors: 0 };
-  return { name, ...counters, status: 'Stopped', seconds: 16, speed, priority: '-', stopped: true, paused: false };
+  return { name, ...counters, status: 'Stopped', seconds: 16, speed, priority: '-', stopped: true };
 }
