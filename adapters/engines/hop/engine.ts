@@ -10,7 +10,6 @@ import { readXml } from '../kettle/xml.js';
 import { readHopDetail } from './detail.js';
 import { dialectOf, dialectOfList, type HopDialect, REMARKS } from './dialects.js';
 import { type HopList, readHopList } from './list.js';
-import { postDocument } from './post.js';
 import { readHopFile, registration } from './register.js';
 
 export interface HopConfig {
@@ -78,21 +77,14 @@ class OneHop implements HopEngine {
   readonly #config: HopConfig;
   readonly #http: KettleHttp;
   readonly #now: () => number;
-  #password: Secret | undefined;
   /** The last read list: the server's generation and words, and which tasks need care. */
   #last: Look | undefined;
 
   constructor(config: HopConfig) {
-    const { url: baseUrl, refreshPassword, ...rest } = config;
+    const { url: baseUrl, ...rest } = config;
     this.#config = config;
     this.#now = config.clockNow ?? Date.now;
-    this.#password = config.password;
-    this.#http = createKettleHttp({
-      ...rest,
-      baseUrl,
-      // The accepted password is kept here too: a rerun's document goes over a connection of its own.
-      ...(refreshPassword && { refreshPassword: async () => (this.#password = await refreshPassword()) }),
-    });
+    this.#http = createKettleHttp({ ...rest, baseUrl });
   }
 
   async probe(signal: AbortSignal): Promise<EngineInfo> {
@@ -160,13 +152,12 @@ class OneHop implements HopEngine {
       );
     }
     const file = await readHopFile(server, what.run);
-    await this.#readList(signal); // reachable, of a known version, and the password is the one that is accepted
+    await this.#readList(signal); // reachable, and of a known version
     const servlets = SERVLETS[file.kind];
-    const password = this.#password === undefined ? {} : { password: this.#password };
-    const registered = await postDocument(
-      { ...this.#config, ...password },
-      `${servlets.register}?xml=Y`,
-      await registration(file, parameters),
+    // Never repeated: a registration whose reply was lost would be there twice.
+    const body = await registration(file, parameters);
+    const registered = await this.#http.read(
+      { path: servlets.register, query: { xml: 'Y' }, maxBytes: DETAIL_BYTES, body },
       signal,
     );
     const id = await this.#accepted(registered, `register ${file.kind} "${file.name}"`);

@@ -35,6 +35,8 @@ export interface KettleRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly maxBytes: number;
+  /** An XML document; with one the request is a POST. */
+  readonly body?: string;
   /** A read that changes nothing may be asked again at once when a kept connection turns out to be closed. */
   readonly repeatable?: boolean;
   /** Asked in the same synchronous step in which the bytes are written. False: nothing leaves. */
@@ -191,7 +193,11 @@ class HttpToOneServer implements KettleHttp {
         url: request.path + encodeQuery(request.query),
         signal: limit,
         maxContentLength: request.maxBytes,
-        ...(credentials === undefined ? {} : { headers: { Authorization: `Basic ${credentials}` } }),
+        ...(request.body === undefined ? {} : { method: 'POST', data: request.body }),
+        headers: {
+          ...(credentials === undefined ? {} : { Authorization: `Basic ${credentials}` }),
+          ...(request.body === undefined ? {} : { 'Content-Type': 'text/xml; charset=UTF-8' }),
+        },
         transport: this.#transport(flight, request.mayLeave, limit),
       });
       const date = Date.parse(textHeader(reply, 'date'));
