@@ -11,10 +11,11 @@ describe('a stop of an idle task', () => {
     ['7.1', 'Finished'],
     ['9.4', 'Finished'],
   ] as const)('is answered at once and ends, after Halting, on %s as %s', async (personality, end) => {
-    const server = await aServer(personality, [aTask()]);
+    const server = await aServer(personality, [aTask({ traits: { haltsForever: true } })]);
     await server.get('stopTrans', { id: 't1', name: 'load_orders' });
     expect(await server.word('t1')).toBe('Halting');
-    await until(() => server.word('t1'), (word) => word === end); // prettier-ignore
+    await server.fleet.endTask('carte', 't1');
+    expect(await server.word('t1')).toBe(end);
     const { text } = await server.get('transStatus', { id: 't1', name: 'load_orders' });
     expect(text).toContain('<is_stopped>Y</is_stopped>');
     expect(text).toContain('<nr_errors>0</nr_errors>');
@@ -32,11 +33,12 @@ describe('a stop of an idle task', () => {
   });
 
   it('of a job ends it as Stopped, with a result only then', async () => {
-    const server = await aServer('8.3', [aJob()]);
+    const server = await aServer('8.3', [aJob({ traits: { haltsForever: true } })]);
     const detail = async () => (await server.get('jobStatus', { id: 'j1', name: 'nightly' })).text;
     await server.get('stopJob', { id: 'j1', name: 'nightly' });
     expect(await detail()).not.toContain('<result>');
-    await until(() => server.word('j1'), (word) => word === 'Stopped'); // prettier-ignore
+    await server.fleet.endTask('carte', 'j1');
+    expect(await server.word('j1')).toBe('Stopped');
     expect(await detail()).toContain('<nr_errors>0</nr_errors>');
   });
 
@@ -48,7 +50,7 @@ describe('a stop of an idle task', () => {
   });
 
   it('is lost once where the task loses its first', async () => {
-    const { get, word } = await aServer('8.3', [aTask({ traits: { lostFirstStop: true } })]);
+    const { get, word } = await aServer('8.3', [aTask({ settleMs: 60_000, traits: { lostFirstStop: true } })]);
     await get('stopTrans', { id: 't1' });
     expect(await word('t1')).toBe('Running');
     await get('stopTrans', { id: 't1' });
@@ -91,13 +93,14 @@ describe('a stop of an idle task', () => {
 
 describe('a safe stop', () => {
   it('lets the rows in flight through on 8.3: Running, then Finished, and not "stopped"', async () => {
-    const server = await aServer('8.3', [aTask({ settleMs: 200 })]);
+    const server = await aServer('8.3', [aTask({ traits: { haltsForever: true } })]);
     await server.get('stopTrans', { id: 't1', inputOnly: 'Y' });
     expect(await server.word('t1')).toBe('Running');
     expect((await server.get('transStatus', { id: 't1' })).text).toMatch(
       /<stepname>read<.*<stopped>Y<.*\n.*<stepname>load<.*<stopped>N</,
     );
-    await until(() => server.word('t1'), (word) => word === 'Finished'); // prettier-ignore
+    await server.fleet.endTask('carte', 't1');
+    expect(await server.word('t1')).toBe('Finished');
     expect((await server.get('transStatus', { id: 't1' })).text).toContain('<is_stopped>N</is_stopped>');
     expect(await server.fleet.log()).toContainEqual(
       expect.objectContaining({ path: 'stopTrans', safe: true, answered: 'OK' }),
@@ -105,7 +108,7 @@ describe('a safe stop', () => {
   });
 
   it('is a full stop on 7.1', async () => {
-    const { get, word } = await aServer('7.1', [aTask()]);
+    const { get, word } = await aServer('7.1', [aTask({ settleMs: 60_000 })]);
     await get('stopTrans', { id: 't1', inputOnly: 'Y' });
     expect(await word('t1')).toBe('Halting');
   });
