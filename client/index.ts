@@ -17,10 +17,10 @@ import type {
   SurveyInput,
 } from '../workflows/messages.js';
 import { TASK_QUEUE, workflowIdOf } from '../workflows/messages.js';
-import { clipBytes } from './clip-bytes.js';
+import { clipBytes } from './long-texts.js';
 import { type ConnectOptions, connectTemporal } from './connect.js';
 import { type PlanDocument, planDocumentSchema, type SurveyedTask, surveyDocumentSchema } from './plan-document.js';
-import { requestHash } from './request-hash.js';
+import { requestHash } from './hashes.js';
 import { retryId, retryRequest, retryRoot, stillOpen } from './retry-request.js';
 import { RunHandle } from './run-handle.js';
 import { LIMITS, TemporalLine } from './temporal-line.js';

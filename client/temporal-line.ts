@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { OffboilError } from '../domain/errors.js';
 import type { ReadInput, ReadPage } from '../workflows/messages.js';
 import { type Asked, isSilence, noWorker, toOffboilError } from './failures.js';
-import { joinPages } from './pages.js';
+import { joinPages } from './long-texts.js';
 
 /** Limits of one question, in milliseconds. Longer means: nobody is there to answer. */
 export const LIMITS = {

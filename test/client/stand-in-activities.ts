@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/create-activities.js';
+import { hashOf } from '../../activities/deps.js';
 import { requestHashOf } from '../../activities/open-run.js';
 import type { PlanBrief } from '../../activities/plan-run.js';
-import { canonicalJson } from '../../domain/canonical-json.js';
 import type { ConfirmNeed } from '../../domain/contracts/plan.js';
 import { parseRequest, type TerminationRequest } from '../../domain/contracts/request.js';
 import type { RunResult } from '../../domain/contracts/report.js';
@@ -29,8 +28,6 @@ export interface StandInOptions {
 
 const TARGETS = ['a1', 'a2'];
 const NEVER = 3_600_000;
-
-const hashOf = (value: unknown): string => `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
 
 export function standIn({ confirm = 'count', stuck = [], hold = false }: StandInOptions = {}): StandIn {
   const acts: string[] = [];

@@ -1,5 +1,6 @@
 import { provenOf } from '../../../domain/outcomes.js';
 import type { Report } from '../../../domain/contracts/report.js';
+import * as words from './report-words.js';
 import { type Language, type Say, textsIn } from '../texts/index.js';
 
 /** HTML that is already escaped. Everything else is text, and text is escaped where it is put in. */
@@ -44,9 +45,11 @@ export function renderReportHtml(report: Report, language: Language = 'en'): str
       ${tiles(say, report)}
     </header>
     ${needsYou(say, report)} ${facts(say, report)} ${results(say, report)}
-    ${section(say('report.left'), taskTable(say, report.left))} ${checks(say, report)} ${compensations(say, report)}
+    ${section(say('report.left'), taskTable(say, report.left))} ${checks(say, report)}
+    ${section(say('report.compensations'), list(report.compensations.map(words.compensation)))}
     ${bystanders(say, report)} ${section(say('report.cameBack'), taskTable(say, report.cameBack))}
-    ${section(say('report.notSeen'), list(report.notSeen))} ${timeline(say, report)}
+    ${section(say('report.notSeen'), list(report.notSeen))}
+    ${section(say('report.timeline'), list(report.timeline.map(words.timeline)))}
   `;
   return html`<!doctype html>
     <html lang="${language}">
@@ -89,7 +92,7 @@ function facts(say: Say, report: Report): Html {
   const rows: (readonly [string, string | undefined])[] = [
     [say('report.reason'), report.reason],
     [say('report.ticket'), report.ticket],
-    [say('report.how'), `${report.mode}, ${report.policy}${report.emergency ? `, ${say('report.emergency')}` : ''}`],
+    [say('report.how'), words.how(say, report)],
     [say('report.time'), `${report.startedAt} – ${report.finishedAt}`],
     [
       say('report.people'),
@@ -117,9 +120,7 @@ function results(say: Say, report: Report): Html {
       html`<tr>
         <td>${row.server}</td>
         <td>${row.name}<br /><small>${row.kind} ${row.id}</small></td>
-        <td class="${row.outcome}">
-          ${say(`outcome.${row.outcome}`)}${row.late === true ? ` (${say('outcome.late')})` : ''}${row.rung === undefined ? '' : ` · ${row.rung}`}
-        </td>
+        <td class="${row.outcome}">${words.outcome(say, row)}${row.rung === undefined ? '' : ` · ${row.rung}`}</td>
         <td>${row.at}</td>
         <td>${row.requests}</td>
         <td>
@@ -131,15 +132,7 @@ function results(say: Say, report: Report): Html {
         </td>
       </tr>`,
   );
-  const head = [
-    say('column.server'),
-    say('column.task'),
-    say('column.outcome'),
-    say('column.at'),
-    say('column.requests'),
-    say('column.note'),
-  ];
-  return section(say('report.results'), rows.length === 0 ? undefined : table(head, rows));
+  return section(say('report.results'), rows.length === 0 ? undefined : table(words.resultHead(say), rows));
 }
 
 function taskTable(
@@ -155,7 +148,7 @@ function taskTable(
         <td>${task.why}</td>
       </tr>`,
   );
-  return table([say('column.server'), say('column.task'), say('column.why')], rows);
+  return table(words.taskHead(say), rows);
 }
 
 function checks(say: Say, report: Report): Html {
@@ -176,30 +169,14 @@ function checks(say: Say, report: Report): Html {
   );
 }
 
-function compensations(say: Say, report: Report): Html {
-  const texts = report.compensations.map(
-    (entry) =>
-      `${entry.server}/${entry.name}: ${entry.kind} ${entry.state}. ${entry.detail}${entry.by === undefined ? '' : ` (${entry.by})`}`,
-  );
-  return section(say('report.compensations'), list(texts));
-}
-
 function bystanders(say: Say, report: Report): Html {
-  const { list: all, ...counts } = report.bystanders;
+  const { list: _list, ...counts } = report.bystanders;
   if (counts.total === 0) return html``;
-  const toShow = all.filter((one) => one.verdict === 'disturbed' || one.verdict === 'unknown');
   return section(
     say('report.bystanders'),
     html`<p>${say('report.bystanderCounts', counts)}</p>
-      ${list(toShow.map((one) => `${one.server}/${one.name}: ${one.verdict}. ${one.why}`))}`,
+      ${list(words.bystanders(report.bystanders))}`,
   );
-}
-
-function timeline(say: Say, report: Report): Html {
-  const texts = report.timeline.map(
-    (entry) => `${entry.at}  ${entry.what}${entry.by === undefined ? '' : ` (${entry.by})`}`,
-  );
-  return section(say('report.timeline'), list(texts));
 }
 
 function section(title: string, content: Html | undefined): Html {

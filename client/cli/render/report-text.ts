@@ -2,6 +2,7 @@ import type { Report } from '../../../domain/contracts/report.js';
 import type { Say } from '../texts/index.js';
 import { outcomeParts } from './progress.js';
 import { printable, printableLines } from './printable.js';
+import * as words from './report-words.js';
 import { tableLines } from './table.js';
 
 /** The report for a terminal: the verdict and what needs somebody first, the evidence last. */
@@ -19,13 +20,16 @@ export function reportLines(say: Say, report: Report): string[] {
     ...section(say('report.results'), resultLines(say, report)),
     ...section(say('report.left'), taskTable(say, report.left)),
     ...section(say('report.checks'), checkLines(say, report)),
-    ...section(say('report.compensations'), compensationLines(report)),
+    ...section(
+      say('report.compensations'),
+      report.compensations.map((entry) => printable(words.compensation(entry))),
+    ),
     ...section(say('report.bystanders'), bystanderLines(say, report)),
     ...section(say('report.cameBack'), taskTable(say, report.cameBack)),
     ...section(say('report.notSeen'), report.notSeen.map(printable)),
     ...section(
       say('report.timeline'),
-      report.timeline.map((entry) => `${entry.at}  ${printable(entry.what)}${byOf(entry.by)}`),
+      report.timeline.map((entry) => printable(words.timeline(entry))),
     ),
   ];
 }
@@ -36,7 +40,7 @@ function headLines(say: Say, report: Report): string[] {
     [say('report.reason'), report.reason],
     ...(report.ticket === undefined ? [] : [[say('report.ticket'), report.ticket] satisfies [string, string]]),
     [say('report.people'), actors],
-    [say('report.how'), `${report.mode}, ${report.policy}${report.emergency ? `, ${say('report.emergency')}` : ''}`],
+    [say('report.how'), words.how(say, report)],
     [say('report.time'), `${report.startedAt} – ${report.finishedAt}`],
     ...(report.planHash === undefined ? [] : [[say('report.hashes'), report.planHash] satisfies [string, string]]),
   ];
@@ -48,26 +52,18 @@ function resultLines(say: Say, report: Report): string[] {
   const rows = report.results.map((row) => [
     row.server,
     row.name,
-    say(`outcome.${row.outcome}`) + (row.late === true ? ` (${say('outcome.late')})` : ''),
+    words.outcome(say, row),
     row.at,
     String(row.requests),
     row.note ?? row.evidence.at(-1)?.what ?? '',
   ]);
-  const head = [
-    say('column.server'),
-    say('column.task'),
-    say('column.outcome'),
-    say('column.at'),
-    say('column.requests'),
-    say('column.note'),
-  ];
-  return [outcomeParts(say, report.outcomes).join(' · '), ...tableLines(head, rows)];
+  return [outcomeParts(say, report.outcomes).join(' · '), ...tableLines(words.resultHead(say), rows)];
 }
 
 function taskTable(say: Say, tasks: readonly { server: string; name: string; why: string }[]): string[] {
   if (tasks.length === 0) return [];
   const rows = tasks.map((task) => [task.server, task.name, task.why]);
-  return tableLines([say('column.server'), say('column.task'), say('column.why')], rows);
+  return tableLines(words.taskHead(say), rows);
 }
 
 function checkLines(say: Say, report: Report): string[] {
@@ -77,30 +73,12 @@ function checkLines(say: Say, report: Report): string[] {
   );
 }
 
-function compensationLines(report: Report): string[] {
-  return report.compensations.map(
-    (entry) =>
-      `${printable(`${entry.server}/${entry.name}`)}: ${entry.kind} ${entry.state}. ${printable(entry.detail)}${byOf(entry.by)}`,
-  );
-}
-
 function bystanderLines(say: Say, report: Report): string[] {
-  const { list, ...counts } = report.bystanders;
+  const { list: _list, ...counts } = report.bystanders;
   if (counts.total === 0) return [];
-  const toShow = list.filter((bystander) => bystander.verdict === 'disturbed' || bystander.verdict === 'unknown');
-  return [
-    say('report.bystanderCounts', counts),
-    ...toShow.map(
-      (bystander) =>
-        `${printable(`${bystander.server}/${bystander.name}`)}: ${bystander.verdict}. ${printable(bystander.why)}`,
-    ),
-  ];
+  return [say('report.bystanderCounts', counts), ...words.bystanders(report.bystanders).map(printable)];
 }
 
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
-}
-
-function byOf(by: string | undefined): string {
-  return by === undefined ? '' : ` (${printable(by)})`;
 }

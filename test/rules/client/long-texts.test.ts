@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hashOf } from '../../../activities/deps.js';
-import { clipBytes } from '../../../client/clip-bytes.js';
-import { joinPages } from '../../../client/pages.js';
+import { clipBytes, joinPages } from '../../../client/long-texts.js';
 
 describe('a long text read in pages', () => {
   const text = JSON.stringify({ names: ['订单', 'load_orders'] });

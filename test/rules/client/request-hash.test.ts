@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { requestHashOf } from '../../../activities/open-run.js';
-import { requestHash } from '../../../client/request-hash.js';
+import { requestHash } from '../../../client/hashes.js';
 import { parseRequest } from '../../../domain/contracts/request.js';
 
 const written = {
