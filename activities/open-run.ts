@@ -63,7 +63,7 @@ export async function openRun(deps: ActivityDeps, input: OpenInput, { signal }: 
     ...(plan === undefined ? {} : { plan: briefOf(plan, await deps.ledger.plans.tallies(runId, signal)) }),
     runId,
     request,
-    standing: standingOf(acts),
+    standing: standingOf(acts, plan?.planHash),
     searchAttributes: await deps.searchAttributes(),
   };
 }

@@ -30,19 +30,19 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
         planHash,
         ...(note === undefined ? {} : { note }),
       });
-      run.approvedBy.push(by);
+      run.hold({ approvedBy: [...run.approvedBy, by] });
     },
   });
   on(run, 'reject', 'Refuse the plan with this hash: nothing is sent.', {
     refuse: (message) => refuseAnswer(run, message),
     handle: async ({ by, planHash, note }) => {
-      await record(run, {
-        kind: 'reject',
-        actor: actor('approver', by),
-        planHash,
-        ...(note === undefined ? {} : { note }),
-      });
-      run.rejected = { by, ...(note === undefined ? {} : { note }) };
+      const noted = note === undefined ? {} : { note };
+      // It holds before it is written: an approval that comes meanwhile must not pass it.
+      run.hold({ rejected: { by, ...noted } });
+      run.unwritten += 1;
+      await record(run, { kind: 'reject', actor: actor('approver', by), planHash, ...noted }).finally(
+        () => (run.unwritten -= 1),
+      );
     },
   });
   on(run, 'pause', 'Hold: nothing leaves after the answer, until resume.', {

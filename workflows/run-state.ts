@@ -7,7 +7,7 @@ import type { TerminationRequest } from '../domain/contracts/request.js';
 import { addTallies, provenOf, type Tally } from '../domain/outcomes.js';
 import { isConfirmed } from '../domain/planning/confirmation.js';
 import type { ControlState } from '../domain/ports.js';
-import type { Hold } from '../domain/standing.js';
+import type { Hold, Rejection } from '../domain/standing.js';
 import { detailsOf } from './details.js';
 import { waitsOf, type Halt, type Holds, type ManualWork, type WaitingRun } from './waits.js';
 
@@ -21,6 +21,8 @@ export type Brake = { readonly how: 'braked' | 'cancelled'; readonly by: string;
 export class RunState implements WaitingRun {
   phase: Phase = 'discover';
   // Changed by `hold` alone, so that the screens follow.
+  readonly approvedBy: readonly string[] = [];
+  readonly rejected: Rejection | undefined;
   readonly control: ControlState = 'go';
   readonly pausedBy: Hold | undefined;
   readonly halt: Halt | undefined;
@@ -28,8 +30,6 @@ export class RunState implements WaitingRun {
   readonly settlesUntil: number | undefined;
   brake: Brake | undefined;
   wave = 0;
-  readonly approvedBy: string[] = [];
-  rejected: { readonly by: string; readonly note?: string } | undefined;
   /** Nobody answered a halt in time: nothing more is sent by itself. */
   unanswered = false;
   /** Counts `retry` messages and manual resolutions, so that waits notice them. */
@@ -70,8 +70,8 @@ export class RunState implements WaitingRun {
     if (opened.control === 'braked')
       this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
     // A message may have come before the ledger was asked: it is newer.
-    if (this.control === 'go') this.hold({ control: opened.control, pausedBy: opened.standing.pausedBy });
-    this.#show();
+    const { approvedBy, rejected, pausedBy } = opened.standing;
+    this.hold({ approvedBy, rejected, ...(this.control === 'go' ? { control: opened.control, pausedBy } : {}) });
   }
 
   planned(plan: PlanBrief): void {

@@ -1,7 +1,7 @@
 import type { PlanBrief } from '../activities/plan-run.js';
 import type { Phase, Waits } from '../domain/contracts/messages.js';
 import type { ControlState } from '../domain/ports.js';
-import type { Hold } from '../domain/standing.js';
+import type { Hold, Rejection } from '../domain/standing.js';
 import type { TargetKey } from '../domain/tasks.js';
 import { counted } from '../domain/wording.js';
 
@@ -20,8 +20,10 @@ export interface ManualWork {
   readonly until: number;
 }
 
-/** What holds a run up, each thing by itself: several may hold at once, and each ends on its own. */
+/** What people and gates have said about going on. Several things may hold a run up at once, and each ends on its own. */
 export interface Holds {
+  readonly approvedBy: readonly string[];
+  readonly rejected: Rejection | undefined;
   readonly control: ControlState;
   /** Whose words stand for a pause; absent when they were lost with an earlier execution. */
   readonly pausedBy: Hold | undefined;
@@ -76,7 +78,9 @@ const PEOPLE = {
 /** Consent comes before everything: a pause changes nothing about the answer that is asked for. */
 function consentWaits(run: WaitingRun, plan: PlanBrief): Waits {
   const { runId } = run;
-  const asked = `planned: ${counted(run.targets, 'task')} in ${counted(plan.waves.length, 'wave')}; it waits for ${PEOPLE[plan.confirm]}`;
+  const planned = `planned: ${counted(run.targets, 'task')} in ${counted(plan.waves.length, 'wave')}`;
+  const given = run.approvedBy.length === 0 ? '' : `, of which ${run.approvedBy.join(', ')} gave one`;
+  const asked = `${planned}; it waits for ${PEOPLE[plan.confirm]}${given}`;
   const isPaused = run.control === 'paused';
   return {
     reason: isPaused ? `${asked}; and it is ${pauseWords(run)}` : asked,

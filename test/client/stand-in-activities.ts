@@ -160,7 +160,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
         startedAt: '2026-11-24T02:15:00.000Z',
         confirmed: false,
         control: 'go',
-        standing: {},
+        standing: { approvedBy: [] },
         runId,
         request: parsed,
         searchAttributes: [],

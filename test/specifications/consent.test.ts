@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { openLedger } from '../../adapters/ledger/ledger.js';
 import type { RunHandle } from '../../client/index.js';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, startSystem, type EstateParts, type System } from '../support/system.js';
@@ -12,6 +13,12 @@ const POLICIES = {
   },
 };
 
+/** Ends a run that a test leaves waiting. */
+async function reject(handle: RunHandle): Promise<void> {
+  await handle.reject({ by: 'test', planHash: await untilAsked(handle) });
+  await handle.result();
+}
+
 /** Nothing is sent without the consent that policy and plan ask for, and consent is to one plan, by its hash. */
 describe('consent', () => {
   const postgres = usePostgres();
@@ -23,11 +30,6 @@ describe('consent', () => {
     });
   const approvedBy = async (handle: RunHandle, by: string) =>
     refusalOf(handle.approve({ by, planHash: await untilAsked(handle) }));
-  /** Ends a run that a test leaves waiting. */
-  const reject = async (handle: RunHandle): Promise<void> => {
-    await handle.reject({ by: 'test', planHash: await untilAsked(handle) });
-    await handle.result();
-  };
 
   it('of kind count is waited for, with the reason and the commands that answer it', async () => {
     const system = await aSystem();
@@ -115,6 +117,84 @@ describe('consent', () => {
   it('is what the estate says for tasks that no contract knows', async () => {
     const system = await aSystem({ tasks: [], unmatched: { priority: 'low', confirm: 'none' } });
     expect((await system.run({ policy: 'free' })).result).toMatchObject({ end: 'completed', outcomes: { stopped: 2 } });
+  });
+});
+
+describe('what people said of a plan before its workflow was terminated', () => {
+  const postgres = usePostgres();
+  const aSystem = (): Promise<System> =>
+    startSystem({ postgres, servers: [aServer('carte-1', [aTask('load_{n}', { count: 2 })])], estate: POLICIES });
+  /** A run that waits for its consent, and whose workflow is gone. */
+  const terminated = async (change: Parameters<typeof aRequest>[0]) => {
+    const system = await aSystem();
+    const request = { ...aRequest(change), dryRun: false } as const;
+    const first = await system.client.start(request);
+    const planHash = await untilAsked(first);
+    return {
+      system,
+      planHash,
+      first,
+      startAgain: async (): Promise<RunHandle> => {
+        await system.temporal.workflow.getHandle(first.workflowId).terminate('by hand');
+        return system.client.start(request);
+      },
+      /** What a person says in the moment in which the workflow goes: it stands in the ledger, and nobody has acted on it. */
+      say: async (kind: 'approve' | 'reject', hash = planHash): Promise<void> => {
+        const ledger = await openLedger(system.ledgerUrl);
+        const actor = { role: 'approver', by: 'lead', assurance: 'asserted', at: new Date().toISOString() } as const;
+        await ledger.runs
+          .act(request.requestId, { kind, actor, planHash: hash, note: 'seen' }, Date.now(), AbortSignal.timeout(5000))
+          .finally(() => ledger.close());
+      },
+    };
+  };
+
+  it('counts: the second of two approvals is enough', async () => {
+    const { system, planHash, first, startAgain } = await terminated({
+      policy: 'seconded',
+      select: undefined,
+      everything: true,
+    });
+    await first.approve({ by: 'lead', planHash });
+    const again = await startAgain();
+    const { waits } = await until(again, ({ phase, waits }) => phase === 'confirm' && waits !== undefined);
+
+    expect(waits?.reason).toContain('of which lead gave one');
+    expect(await refusalOf(again.approve({ by: 'Lead', planHash }))).toMatchObject({ code: 'APPROVAL_REFUSED' });
+    expect(await system.stops()).toEqual([]);
+    await again.approve({ by: 'second lead', planHash });
+
+    expect(await again.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 2 }, planHash });
+    const { actors } = await again.report();
+    expect(actors.filter(({ role }) => role === 'approver').map(({ by }) => by)).toEqual(['lead', 'second lead']);
+  });
+
+  it('counts: an approval that was enough is not asked for again', async () => {
+    const { say, startAgain } = await terminated({ policy: 'seconded' });
+    await say('approve');
+
+    expect(await (await startAgain()).result()).toMatchObject({ end: 'completed', outcomes: { stopped: 2 } });
+  });
+
+  it('counts: a rejected plan ends refused, and nothing is sent', async () => {
+    const { system, say, startAgain } = await terminated({ policy: 'seconded' });
+    await say('reject');
+
+    expect(await (await startAgain()).result()).toMatchObject({
+      end: 'refused',
+      exitCode: 3,
+      code: 'PLAN_REJECTED',
+      message: 'PLAN_REJECTED: lead rejected the plan: seen. Nothing was sent.',
+    });
+    expect(await system.stops()).toEqual([]);
+  });
+
+  it('counts no more when it was said of another plan', async () => {
+    const { system, say, startAgain } = await terminated({ policy: 'seconded' });
+    await say('approve', `sha256:${'0'.repeat(64)}`);
+
+    await reject(await startAgain());
+    expect(await system.stops()).toEqual([]);
   });
 });
 
