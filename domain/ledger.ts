@@ -14,6 +14,7 @@ import type { Estate } from './contracts/estate.js';
 import type { Policy } from './contracts/policy.js';
 import type { TerminationRequest } from './contracts/request.js';
 import type { Outcome, Tally } from './outcomes.js';
+import type { AcceptedCounts } from './stopping/gate.js';
 import type { Reply } from './ports.js';
 import type { EngineInfo, ObservedTask, Priority, Rung, TargetKey, TaskDetail, TaskRef } from './tasks.js';
 
@@ -230,7 +231,9 @@ export interface RunRow {
 
 export type PersonalAct =
   | { readonly kind: 'approve' | 'reject'; readonly actor: Actor; readonly planHash: string; readonly note?: string }
-  | { readonly kind: 'pause' | 'resume' | 'brake' | 'cancel'; readonly actor: Actor; readonly reason: string }
+  | { readonly kind: 'pause' | 'brake' | 'cancel'; readonly actor: Actor; readonly reason: string }
+  /** `accepted`: it ended a halt, and these counts were accepted with it. Absent: it ended a pause. */
+  | { readonly kind: 'resume'; readonly actor: Actor; readonly reason: string; readonly accepted?: AcceptedCounts }
   | { readonly kind: 'skip'; readonly actor: Actor; readonly targets: readonly TargetKey[] }
   | { readonly kind: 'retry'; readonly actor: Actor; readonly targets?: readonly TargetKey[]; readonly rung?: Rung }
   | { readonly kind: 'resolve'; readonly actor: Actor; readonly target: TargetKey; readonly note: string }

@@ -1,4 +1,5 @@
 import type { PersonalAct } from './ports.js';
+import type { AcceptedCounts } from './stopping/gate.js';
 
 /** A person's words for a hold. */
 export interface Hold {
@@ -19,6 +20,8 @@ export interface Standing {
   readonly rejected?: Rejection;
   /** Whose pause was not resumed. A pause is written beside its answer, so a paused run may stand here without one. */
   readonly pausedBy?: Hold;
+  /** What the last resume of a halt accepted. */
+  readonly accepted?: AcceptedCounts;
 }
 
 /**
@@ -44,6 +47,7 @@ function after(standing: Standing, act: PersonalAct): Standing {
     case 'pause':
       return { ...standing, pausedBy: { by: act.actor.by, reason: act.reason } };
     case 'resume': {
+      if (act.accepted !== undefined) return { ...standing, accepted: act.accepted };
       const { pausedBy: _ended, ...rest } = standing;
       return rest;
     }
@@ -53,6 +57,7 @@ function after(standing: Standing, act: PersonalAct): Standing {
     case 'retry':
     case 'resolve':
     case 'note':
+    case 'refused':
     case 'gate':
       return standing; // the ledger's own tables say what followed from these
   }

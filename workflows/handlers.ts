@@ -193,7 +193,7 @@ async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<
 async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message<'resume'>): Promise<void> {
   if (!(await isOpened(run))) return;
   const { halt, pausedBy } = run;
-  const act: PersonalAct = { kind: 'resume', actor: actor('operator', by), reason };
+  const act = { kind: 'resume', actor: actor('operator', by), reason } as const;
   if (run.control === 'paused') {
     await steps.commandPatiently({ runId: run.runId, state: 'go' });
     await record(run, act);
@@ -201,8 +201,9 @@ async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message
     if (isPausedBy(run, pausedBy)) run.hold({ control: 'go', pausedBy: undefined });
     else await tellWorkers(run, pursuits);
   } else if (run.control === 'go' && halt !== undefined) {
-    await record(run, act);
-    if (run.halt === halt) run.hold({ halt: undefined });
+    const accepted = run.acceptable(halt.wave, pursuits.isOver(halt.wave));
+    await record(run, { ...act, accepted });
+    if (run.halt === halt) run.hold({ halt: undefined, accepted });
   }
 }
 

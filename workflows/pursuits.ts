@@ -1,5 +1,4 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
-import { decideGate } from '../domain/stopping/gate.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
 
@@ -124,9 +123,7 @@ export class Pursuits {
 
   /** This shard's part of what may stay open while the gate already decides; 0: the gate waits for all or for none. */
   #openAtMost(wave: number, shards: number): number {
-    const gate = this.run.plan?.policy.gate;
-    if (gate === undefined) return 0;
-    const decision = decideGate(gate, this.run.tally(wave), { allRequested: true, withinOver: false });
+    const decision = this.run.decideGate(wave, { allRequested: true, withinOver: false });
     return decision.kind === 'wait' ? Math.floor(decision.openAtMost / shards) : 0;
   }
 

@@ -8,6 +8,13 @@ import { addTallies, provenOf, type Tally } from '../domain/outcomes.js';
 import { isConfirmed } from '../domain/planning/confirmation.js';
 import type { ControlState } from '../domain/ports.js';
 import type { Hold, Rejection } from '../domain/standing.js';
+import {
+  decideGate,
+  gateCounts,
+  type AcceptedCounts,
+  type GateDecision,
+  type GateProgress,
+} from '../domain/stopping/gate.js';
 import { detailsOf } from './details.js';
 import { waitsOf, type Halt, type Holds, type ManualWork, type WaitingRun } from './waits.js';
 
@@ -26,6 +33,7 @@ export class RunState implements WaitingRun {
   readonly control: ControlState = 'go';
   readonly pausedBy: Hold | undefined;
   readonly halt: Halt | undefined;
+  readonly accepted: AcceptedCounts | undefined;
   readonly manual: ManualWork | undefined;
   readonly settlesUntil: number | undefined;
   brake: Brake | undefined;
@@ -70,8 +78,13 @@ export class RunState implements WaitingRun {
     if (opened.control === 'braked')
       this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
     // A message may have come before the ledger was asked: it is newer.
-    const { approvedBy, rejected, pausedBy } = opened.standing;
-    this.hold({ approvedBy, rejected, ...(this.control === 'go' ? { control: opened.control, pausedBy } : {}) });
+    const { approvedBy, rejected, pausedBy, accepted } = opened.standing;
+    this.hold({
+      approvedBy,
+      rejected,
+      accepted,
+      ...(this.control === 'go' ? { control: opened.control, pausedBy } : {}),
+    });
   }
 
   planned(plan: PlanBrief): void {
@@ -115,6 +128,22 @@ export class RunState implements WaitingRun {
   /** What the run waits for now. */
   get waits(): Waits | undefined {
     return waitsOf(this);
+  }
+
+  /** The gate after this wave, as it stands now. */
+  decideGate(wave: number, progress: GateProgress): GateDecision {
+    const { accepted } = this;
+    return decideGate(
+      this.#plan?.policy.gate ?? { waitMs: 0 },
+      this.tally(wave),
+      progress,
+      accepted === undefined ? undefined : { counts: accepted, now: this.tally(Math.min(wave, accepted.wave)) },
+    );
+  }
+
+  /** What a person accepts who resumes the halt after this wave now. */
+  acceptable(wave: number, withinOver: boolean): AcceptedCounts {
+    return { wave, ...gateCounts(this.tally(wave), withinOver) };
   }
 
   enter(phase: Phase): void {

@@ -2,6 +2,7 @@ import type { PlanBrief } from '../activities/plan-run.js';
 import type { Phase, Waits } from '../domain/contracts/messages.js';
 import type { ControlState } from '../domain/ports.js';
 import type { Hold, Rejection } from '../domain/standing.js';
+import type { AcceptedCounts } from '../domain/stopping/gate.js';
 import type { TargetKey } from '../domain/tasks.js';
 import { counted } from '../domain/wording.js';
 
@@ -28,6 +29,8 @@ export interface Holds {
   /** Whose words stand for a pause; absent when they were lost with an earlier execution. */
   readonly pausedBy: Hold | undefined;
   readonly halt: Halt | undefined;
+  /** What the last resume of a halt accepted. */
+  readonly accepted: AcceptedCounts | undefined;
   readonly manual: ManualWork | undefined;
   readonly settlesUntil: number | undefined;
 }

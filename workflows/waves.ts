@@ -1,5 +1,5 @@
 import { condition, workflowInfo } from '@temporalio/workflow';
-import { decideGate, type GateDecision } from '../domain/stopping/gate.js';
+import type { GateDecision } from '../domain/stopping/gate.js';
 import { OUTCOME_FACTS, OUTCOMES } from '../domain/outcomes.js';
 import type { Pursuits } from './pursuits.js';
 import type { RunState } from './run-state.js';
@@ -84,7 +84,7 @@ async function passGate(run: RunState, pursuits: Pursuits, wave: number, isLast:
   if (run.opened?.passed?.wave === wave) return 'go'; // by an earlier execution
   for (;;) {
     const decide = (): GateDecision =>
-      decideGate(run.plan?.policy.gate ?? { waitMs: 0 }, run.tally(wave), {
+      run.decideGate(wave, {
         allRequested: pursuits.allRequested(wave),
         withinOver: pursuits.isOver(wave),
       });

@@ -273,8 +273,12 @@ function describe(act: AnsweredAct): string {
     case 'approve':
     case 'reject':
       return `${act.kind === 'approve' ? 'approved' : 'rejected'} plan ${act.planHash}${act.note === undefined ? '' : `: ${act.note}`}`;
+    case 'resume': {
+      if (act.accepted === undefined) return `resume: ${act.reason}`;
+      const { failed, unconfirmed } = act.accepted;
+      return `resume, with ${failed} failed and ${unconfirmed} unconfirmed accepted: ${act.reason}`;
+    }
     case 'pause':
-    case 'resume':
     case 'brake':
     case 'cancel':
       return `${act.kind}: ${act.reason}`;

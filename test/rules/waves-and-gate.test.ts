@@ -4,7 +4,7 @@ import type { Amount } from '../../domain/contracts/policy.js';
 import { untouchedTally, type Tally } from '../../domain/outcomes.js';
 import { limitOf, sizeOf } from '../../domain/planning/amounts.js';
 import { arrangeWaves, waveSizes } from '../../domain/planning/waves.js';
-import { decideGate } from '../../domain/stopping/gate.js';
+import { decideGate, gateCounts } from '../../domain/stopping/gate.js';
 import { PRIORITIES } from '../../domain/tasks.js';
 
 const step = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constantFrom<Amount>('5%', '20%', '33.3%', '100%'));
@@ -166,6 +166,64 @@ describe('a gate', () => {
           if (decision.kind === 'wait') expect(decision.openAtMost).toBeGreaterThanOrEqual(0);
         },
       ),
+    );
+  });
+});
+
+describe('a gate after a person has resumed a halt', () => {
+  const none = { failed: 0, unconfirmed: 0, waitMs: 1 };
+  const first = tally({ unconfirmed: 1 }, 1);
+  const accepted = { counts: { failed: 0, unconfirmed: 1 }, now: first };
+
+  it('does not halt again for what was accepted', () => {
+    expect(decideGate(none, tally({ unconfirmed: 1, stopped: 5 }, 6), over)).toMatchObject({ kind: 'halt' });
+    expect(decideGate(none, tally({ unconfirmed: 1, stopped: 5 }, 6), over, accepted)).toEqual({ kind: 'go' });
+  });
+
+  it('halts for one more, and says what was accepted', () => {
+    expect(decideGate(none, tally({ unconfirmed: 2, stopped: 4 }, 6), over, accepted)).toEqual({
+      kind: 'halt',
+      why: "2 unconfirmed, the policy's gate.unconfirmed allows 0, and 1 were accepted",
+    });
+  });
+
+  it('halts for the other limit as before', () => {
+    expect(decideGate(none, tally({ unconfirmed: 1, refused: 1 }, 6), over, accepted).kind).toBe('halt');
+  });
+
+  it('gives the room of an accepted one that has ended since to no other', () => {
+    const ended = { ...accepted, now: tally({ stopped: 1 }, 1) };
+    expect(decideGate(none, tally({ stopped: 5, unconfirmed: 1 }, 6), over, ended).kind).toBe('halt');
+  });
+
+  it('waits for as many as could still break the limit', () => {
+    const open = tally({ unconfirmed: 1, stopped: 2 }, 6);
+    expect(decideGate(none, open, requested, accepted)).toEqual({ kind: 'wait', openAtMost: 0 });
+  });
+
+  it('keeps the limit over all waves so far, where that allows more than was accepted', () => {
+    const five = { counts: { failed: 5, unconfirmed: 0 }, now: tally({ failed: 5 }, 20) };
+    const gate = { failed: '20%', waitMs: 1 } as const;
+    expect(decideGate(gate, tally({ failed: 8 }, 40), over, five).kind).toBe('go');
+    expect(decideGate(gate, tally({ failed: 9 }, 40), over, five).kind).toBe('halt');
+    expect(decideGate({ failed: 3, waitMs: 1 }, tally({ failed: 6 }, 40), over, five).kind).toBe('halt');
+  });
+
+  it('never halts while nothing has come since, whatever was accepted', () => {
+    const counts = fc.record({ failed: fc.nat(9), refused: fc.nat(9), unconfirmed: fc.nat(9), stopped: fc.nat(9) });
+    fc.assert(
+      fc.property(counts, fc.nat(9), fc.nat(50), fc.boolean(), (outcomes, open, later, withinOver) => {
+        const targets = Object.values(outcomes).reduce((sum, count) => sum + count, open);
+        const now = { ...EMPTY_TALLY, targets, outcomes, open };
+        const more = { ...now, targets: targets + later, outcomes: { ...outcomes, stopped: outcomes.stopped + later } };
+        const decision = decideGate(
+          none,
+          more,
+          { allRequested: true, withinOver },
+          { counts: gateCounts(now, withinOver), now },
+        );
+        expect(decision.kind).not.toBe('halt');
+      }),
     );
   });
 });

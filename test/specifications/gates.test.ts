@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { TaskSpec } from '../../sandbox/index.js';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
 import { until, untilAsked } from './acts.js';
@@ -21,10 +22,10 @@ const careful = (wait: string) => ({
 describe('a careful run', () => {
   const postgres = usePostgres();
   const deaf = aTask('load_a', { traits: { ignoresStop: true } });
-  const aSystem = (wait: string): Promise<System> =>
+  const aSystem = (wait: string, more: readonly TaskSpec[] = []): Promise<System> =>
     startSystem({
       postgres,
-      servers: [aServer('carte-1', [deaf, aTask('load_b{n}', { count: 9 })])],
+      servers: [aServer('carte-1', [deaf, ...more, aTask('load_b{n}', { count: 9 })])],
       estate: { policies: { gentle: careful(wait) } },
     });
 
@@ -41,17 +42,37 @@ describe('a careful run', () => {
     expect(await handle.result()).toMatchObject({ end: 'braked', outcomes: { skipped: 9, unconfirmed: 1 } });
   });
 
-  it('goes on after a halt once a person resumes it, and halts again at the next gate', async () => {
+  it('goes on after a halt once a person resumes it, and no later gate halts for what was accepted', async () => {
     const system = await aSystem('5m');
     const handle = await system.start({ policy: 'gentle' });
     await until(handle, ({ phase, wave }) => phase === 'halted' && wave === 1);
 
     await handle.resume(BY);
 
-    const { requested } = await until(handle, ({ phase, wave }) => phase === 'halted' && wave === 2);
-    expect(requested).toBe(6);
-    await handle.brake(BY);
-    expect(await handle.result()).toMatchObject({ outcomes: { stopped: 5, skipped: 4, unconfirmed: 1 } });
+    expect(await handle.result()).toMatchObject({ exitCode: 2, outcomes: { stopped: 9, unconfirmed: 1 } });
+    const told = (await handle.report()).timeline.map(({ what }) => what);
+    expect(told.filter((what) => what.startsWith('halted'))).toHaveLength(1);
+    expect(told).toContain('resume, with 0 failed and 1 unconfirmed accepted: known, go on');
+  });
+
+  it('halts again when more comes than was accepted, also when it was terminated and started again since', async () => {
+    const system = await aSystem('5m', [aTask('load_a2', { traits: { ignoresStop: true } })]);
+    const request = { ...aRequest({ policy: 'gentle' }), dryRun: false } as const;
+    const first = await system.client.start(request);
+    await until(first, ({ phase, wave }) => phase === 'halted' && wave === 1);
+    await first.resume(BY);
+    const { waits } = await until(first, ({ phase, wave }) => phase === 'halted' && wave === 2);
+    expect(waits?.reason).toBe(
+      "halted at the gate after wave 2: 2 unconfirmed, the policy's gate.unconfirmed allows 0, and 1 were accepted",
+    );
+    await system.temporal.workflow.getHandle(first.workflowId).terminate('lost');
+
+    const again = await system.client.start(request);
+    const halted = await until(again, ({ phase }) => phase === 'halted');
+    expect(halted).toMatchObject({ wave: 2, waits: { reason: waits?.reason } });
+    await again.resume(BY);
+
+    expect(await again.result()).toMatchObject({ exitCode: 2, outcomes: { stopped: 9, unconfirmed: 2 } });
   });
 
   it('that is terminated in a halt halts again when it is started again, and sends nothing meanwhile', async () => {
