@@ -33,7 +33,7 @@ async function expectNothingLeft({ home, temporary }: Demo, up: Awaited<ReturnTy
   expect(readdirSync(home).filter((name) => name !== 'reports')).toEqual([]);
 }
 
-describe('npm run demo', { timeout: 180_000 }, () => {
+describe('npm run demo', { timeout: 240_000 }, () => {
   it('prints one report with --json, also twice at once, and leaves nothing but the reports as pages', async () => {
     const { home, temporary } = foldersOfTest();
     const demos = [startDemo(home, temporary), startDemo(home, temporary)];

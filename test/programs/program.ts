@@ -76,7 +76,7 @@ export function startProgram(args: readonly string[], env: NodeJS.ProcessEnv = {
         if (found === null) throw new Error(`not said: ${String(pattern)}. Said so far: ${printed.stderr}`);
         return found;
       };
-      const found = await vi.waitFor(look, { timeout: 60_000, interval: 50 });
+      const found = await vi.waitFor(look, { timeout: 120_000, interval: 50 });
       family();
       return found;
     },

@@ -88,7 +88,7 @@ function stopEverything(env: NodeJS.ProcessEnv) {
 
 const runsSchema = z.object({ runs: z.array(z.object({ runId: z.string() })) });
 
-describe('offboil up', { timeout: 120_000 }, () => {
+describe('offboil up', { timeout: 240_000 }, () => {
   it('gets ready with all that a run needs, and ends whole on Ctrl+C', async () => {
     const { temporary, address, env } = await oneMachine();
     const up = startProgram(['offboil', 'up'], env);
