@@ -214,7 +214,7 @@ describe('a gate after a person has resumed a halt', () => {
     fc.assert(
       fc.property(counts, fc.nat(9), fc.nat(50), fc.boolean(), (outcomes, open, later, withinOver) => {
         const targets = Object.values(outcomes).reduce((sum, count) => sum + count, open);
-        const now = { ...EMPTY_TALLY, targets, outcomes, open };
+        const now = { ...untouchedTally(0), targets, outcomes, open };
         const more = { ...now, targets: targets + later, outcomes: { ...outcomes, stopped: outcomes.stopped + later } };
         const decision = decideGate(
           none,
