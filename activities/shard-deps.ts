@@ -1,6 +1,7 @@
 import type { Policy } from '../domain/contracts/policy.js';
 import type { Tally } from '../domain/outcomes.js';
 import type { Clock, Database, Engine, ShardKey, ShardLedger } from '../domain/ports.js';
+import type { Rung } from '../domain/tasks.js';
 import type { Lease } from './lease.js';
 
 /** What every activity body gets from its wrapper: how it is told to end, and how it says that it lives. */
@@ -61,13 +62,16 @@ export interface VerifyKey extends ShardKey {
   readonly openAtMost?: number;
 }
 
+/** Targets by the rung that comes next for them. */
+export type Climbable = Readonly<Partial<Record<Rung, number>>>;
+
 /**
  * What `verifyShard` answers. `due`: targets whose next request is due, so `stopShard` has work again.
- * `climbable`: targets whose time is over and that have a further permitted rung, which the policy wants asked for.
+ * `climbable`: targets whose time is over, by the further permitted rung which the policy wants asked for.
  */
 export interface VerifyAnswer {
   readonly due: number;
-  readonly climbable: number;
+  readonly climbable: Climbable;
   readonly tally: Tally;
 }
 

@@ -1,7 +1,8 @@
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, ShardKey, ShardTarget } from '../domain/ports.js';
 import { settleEnded } from '../domain/stopping/judge.js';
-import { canClimb, deadlineOf, nextAct } from '../domain/stopping/next-act.js';
+import { deadlineOf, nextAct, rungAbove } from '../domain/stopping/next-act.js';
+import type { Rung } from '../domain/tasks.js';
 import { LEASE_MS } from './lease.js';
 import {
   byServer,
@@ -43,7 +44,7 @@ export async function verifyShard(deps: ShardDeps, key: VerifyKey, context: Acti
     servers.map(([server, own]) => new ServerWatch(deps, scene, claim, server, watch, 'within').run(own)),
   );
   rethrow(ends, watch);
-  return { due: watch.due.size, climbable: watch.climbable.size, tally: await deps.shards.tally(key, context.signal) };
+  return { due: watch.due.size, climbable: watch.climbable, tally: await deps.shards.tally(key, context.signal) };
 }
 
 /**
@@ -64,7 +65,7 @@ export async function lingerShard(
     servers.map(([server, own]) => new ServerWatch(deps, scene, claim, server, watch, key.untilMs).run(own)),
   );
   rethrow(ends, watch);
-  return { due: 0, climbable: 0, tally: await deps.shards.tally(key, context.signal) };
+  return { due: 0, climbable: {}, tally: await deps.shards.tally(key, context.signal) };
 }
 
 /**
@@ -113,7 +114,7 @@ function rethrow(ends: readonly PromiseSettledResult<void>[], watch: ShardWatch)
 /** What the servers of one shard share: how much is open, and when that is little enough. */
 class ShardWatch {
   readonly due = new Set<ShardTarget>();
-  readonly climbable = new Set<ShardTarget>();
+  readonly climbable: Partial<Record<Rung, number>> = {};
   readonly enough = new OffboilError('INTERNAL', 'little enough is open');
   readonly signal: AbortSignal;
   /** Nothing more will be sent: nothing is due. */
@@ -256,7 +257,8 @@ class ServerWatch {
       act.kind === 'check' && act.at <= now && judged.finding !== 'active' && now >= (deadlineOf(target) ?? now);
     if (act.kind === 'none' || isPast) {
       this.#pending.delete(target);
-      if (canClimb(target)) this.watch.climbable.add(target);
+      const above = rungAbove(target);
+      if (above !== undefined) this.watch.climbable[above] = (this.watch.climbable[above] ?? 0) + 1;
       return target.outcome === undefined ? [this.#unconfirmed(target, this.#stillThere(judged))] : [];
     }
     const isDue = act.kind === 'send' || (act.kind === 'check' && act.at <= now && judged.finding === 'active');

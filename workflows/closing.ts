@@ -5,7 +5,7 @@ import type { Pursuits } from './pursuits.js';
 import { isCancel } from './failures.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
-import { askAgain, throwFailure } from './waves.js';
+import { throwFailure } from './waves.js';
 
 /** How long a run waits for a person to answer its manual compensations. */
 const MANUAL_WAIT_MS = 24 * 3_600_000;
@@ -71,7 +71,7 @@ async function linger(run: RunState, pursuits: Pursuits, untilMs: number): Promi
     );
     run.retally(await steps.readTallies({ runId }));
     if (run.retries === retries) return;
-    askAgain(run, pursuits, run.plan?.waves.length ?? 0);
+    pursuits.askAgain(run.plan?.waves.length ?? 0);
     await condition(() => pursuits.isIdle || run.failure !== undefined);
     throwFailure(run);
   }

@@ -77,6 +77,8 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
       };
       await record(run, act);
       run.retries += 1;
+      // A halt and linger wait for it and ask again themselves.
+      if (run.phase === 'wave' && run.halt === undefined) pursuits.askAgain(run.wave);
     },
   });
   on(run, 'resolve', 'Say what was done about a manual compensation.', {

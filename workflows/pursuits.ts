@@ -1,4 +1,7 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import type { Climbable } from '../activities/shard-deps.js';
+import { OUTCOME_FACTS, OUTCOMES, type Tally } from '../domain/outcomes.js';
+import { RUNGS, type Rung } from '../domain/tasks.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
 
@@ -12,7 +15,7 @@ export class Pursuits {
   /** Shards of which every request that is due has been sent. */
   readonly #requested = new Set<string>();
   readonly #sending = new Set<CancellationScope>();
-  #climbable = new Map<string, number>();
+  readonly #climbable = new Map<string, Climbable>();
 
   constructor(private readonly run: RunState) {}
 
@@ -49,9 +52,26 @@ export class Pursuits {
     return this.#running.size === 0;
   }
 
-  /** Targets whose time is over and that have a further permitted rung. */
-  get climbable(): number {
-    return [...this.#climbable.values()].reduce((sum, count) => sum + count, 0);
+  /** Targets whose time is over, by their further permitted rung, lowest first. */
+  get climbable(): readonly (readonly [Rung, number])[] {
+    return RUNGS.flatMap((rung) => {
+      const count = [...this.#climbable.values()].reduce((sum, shard) => sum + (shard[rung] ?? 0), 0);
+      return count === 0 ? [] : [[rung, count] as const];
+    });
+  }
+
+  /** Follows the first `waves` waves again, as far as they have targets without proof. */
+  askAgain(waves: number): void {
+    this.run.unanswered = false;
+    for (let wave = 1; wave <= waves; wave += 1) if (hasUnproven(this.run.waveTally(wave))) this.start(wave);
+  }
+
+  /** What only an earlier execution has followed is looked at again: that is how it is known what can be climbed. */
+  followUnseen(): void {
+    for (const wave of this.run.plan?.waves.keys() ?? []) {
+      const isSeen = [...this.#requested].some((key) => key.startsWith(`${wave + 1}/`));
+      if (!isSeen && hasUnproven(this.run.waveTally(wave + 1))) this.start(wave + 1);
+    }
   }
 
   /** Cancels what sends and waits for its end: the way of a brake or pause when the ledger cannot be told. */
@@ -135,6 +155,10 @@ export class Pursuits {
   #isOver(): boolean {
     return this.run.control === 'braked' || this.run.unanswered;
   }
+}
+
+function hasUnproven({ open, outcomes }: Tally): boolean {
+  return open > 0 || OUTCOMES.some((outcome) => !OUTCOME_FACTS[outcome].final && (outcomes[outcome] ?? 0) > 0);
 }
 
 interface Key {

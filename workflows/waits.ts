@@ -3,7 +3,7 @@ import type { Phase, Waits } from '../domain/contracts/messages.js';
 import type { ControlState } from '../domain/ports.js';
 import type { Hold, Rejection } from '../domain/standing.js';
 import type { AcceptedCounts } from '../domain/stopping/gate.js';
-import type { TargetKey } from '../domain/tasks.js';
+import type { Rung, TargetKey } from '../domain/tasks.js';
 import { counted } from '../domain/wording.js';
 
 /** A gate's halt: nothing more is sent until a person answers, or `until`. */
@@ -12,6 +12,8 @@ export interface Halt {
   readonly wave: number;
   readonly why: string;
   readonly until: number;
+  /** Rungs that a `retry` may climb to. */
+  readonly climbTo: readonly Rung[];
 }
 
 /** Compensations that wait for a person. */
@@ -103,11 +105,13 @@ function pauseWords({ pausedBy }: WaitingRun): string {
   return pausedBy === undefined ? 'paused' : `paused by ${pausedBy.by}: ${pausedBy.reason}`;
 }
 
-function haltWaits(runId: string, { why, until }: Halt): Waits {
+function haltWaits(runId: string, { why, until, climbTo }: Halt): Waits {
+  // a kill is approved for targets by name
+  const climbs = climbTo.map((rung) => `offboil retry ${runId}${rung === 'kill' ? ' SERVER/ID' : ''} --rung ${rung}`);
   return {
     reason: `halted at the ${why}`,
     until: iso(until),
-    answers: commands(runId, 'resume', 'retry', 'brake'),
+    answers: [...commands(runId, 'resume', 'retry'), ...climbs, ...commands(runId, 'brake')],
   };
 }
 

@@ -1,6 +1,5 @@
 import { condition, workflowInfo } from '@temporalio/workflow';
 import type { GateDecision } from '../domain/stopping/gate.js';
-import { OUTCOME_FACTS, OUTCOMES } from '../domain/outcomes.js';
 import type { Pursuits } from './pursuits.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
@@ -115,7 +114,7 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   const { runId, plan } = run;
   const until = Date.now() + (plan?.policy.gate.waitMs ?? 0);
   const retries = run.retries;
-  run.hold({ halt: { wave, why, until } });
+  run.hold({ halt: { wave, why, until, climbTo: pursuits.climbable.map(([rung]) => rung) } });
   const { waits } = run;
   await steps.recordAct({ runId, act: { kind: 'note', what: `halted at the ${why}` } });
   await steps.notify({
@@ -139,27 +138,24 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   }
   if (run.brake !== undefined) return 'over';
   if (resumed) return 'go';
-  askAgain(run, pursuits, wave);
+  pursuits.askAgain(wave);
   return 'retry';
-}
-
-/** Follows again the waves that have targets without proof. */
-export function askAgain(run: RunState, pursuits: Pursuits, waves: number): void {
-  run.unanswered = false;
-  for (let wave = 1; wave <= waves; wave += 1) {
-    const { outcomes } = run.waveTally(wave);
-    if (OUTCOMES.some((outcome) => !OUTCOME_FACTS[outcome].final && (outcomes[outcome] ?? 0) > 0)) pursuits.start(wave);
-  }
 }
 
 /** Where the policy wants it asked: targets whose time is over and that have a further permitted rung. */
 async function askToClimb(run: RunState, pursuits: Pursuits): Promise<void> {
-  while (run.plan?.policy.climb === 'ask' && pursuits.climbable > 0 && run.brake === undefined) {
-    const why = `end of the last wave: ${pursuits.climbable} targets did not end, and their ladder has a further rung`;
-    const answer = await halt(run, pursuits, run.plan.waves.length, why);
-    if (answer !== 'retry') return;
+  const { plan } = run;
+  if (plan?.policy.climb !== 'ask') return;
+  const last = plan.waves.length;
+  if (run.accepted?.wave === last) return; // asked and answered by an earlier execution
+  pursuits.followUnseen();
+  for (;;) {
     await condition(() => pursuits.isIdle || run.failure !== undefined);
     throwFailure(run);
+    if (pursuits.climbable.length === 0 || isBraked(run)) return;
+    const rungs = pursuits.climbable.map(([rung, count]) => `${rung} for ${count}`).join(', ');
+    const why = `end of the last wave: targets did not end, and their ladder goes on: ${rungs}`;
+    if ((await halt(run, pursuits, last, why)) !== 'retry') return;
   }
 }
 

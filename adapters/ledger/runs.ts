@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keyOf } from '../../domain/contracts/plan.js';
 import { OffboilError } from '../../domain/errors.js';
 import type { OpenedRun, PassedGate, PersonalAct, RunLedger, RunRecord } from '../../domain/ports.js';
 import { audit } from './audit.js';
@@ -206,25 +207,37 @@ async function passGate(sql: Sql, runId: string, gate: PassedGate, at: number, s
   await audit(sql, { runId, at, action: 'gate.passed', what: `passed the gate after wave ${gate.wave}` }, signal);
 }
 
-/** Targets named, else all that have a provisional outcome: unconfirmed, unreachable, refused and failed. */
+/**
+ * Targets named, else all that have a provisional outcome: unconfirmed, unreachable, refused and failed. On a rung only those
+ * whose plan permits it.
+ * @throws OffboilError `MESSAGE_REFUSED` when one that was named, or all, cannot be asked so
+ */
 async function writeRetries(
   sql: Sql,
   runId: string,
-  act: PersonalAct & { kind: 'retry' },
+  { targets, rung }: PersonalAct & { kind: 'retry' },
   at: number,
   signal: AbortSignal,
 ): Promise<void> {
   const named =
-    act.targets === undefined
+    targets === undefined
       ? 'o.outcome IS NOT NULL'
       : '(o.server, o.id) IN (SELECT * FROM unnest($4::text[], $5::text[]))';
-  const names =
-    act.targets === undefined ? [] : [act.targets.map(({ server }) => server), act.targets.map(({ id }) => id)];
-  await sql.run(
+  const keys = targets === undefined ? [] : [targets.map(({ server }) => server), targets.map(({ id }) => id)];
+  const asked = await sql.run(
     `INSERT INTO retries (run_id, server, id, at, rung)
-     SELECT o.run_id, o.server, o.id, $2, $3::text FROM outcomes o WHERE o.run_id = $1 AND NOT o.final AND ${named}`,
-    [runId, at, act.rung ?? null, ...names],
+     SELECT o.run_id, o.server, o.id, $2, $3::text
+       FROM outcomes o JOIN targets t ON t.run_id = o.run_id AND t.server = o.server AND t.id = o.id
+      WHERE o.run_id = $1 AND NOT o.final AND ($3::text IS NULL OR t.planned -> 'rungs' ? $3::text) AND ${named}`,
+    [runId, at, rung ?? null, ...keys],
     signal,
+  );
+  const wanted = targets === undefined ? (rung === undefined ? 0 : 1) : new Set(targets.map(keyOf)).size;
+  if (asked >= wanted) return;
+  const on = rung === undefined ? '' : ` on rung ${rung}`;
+  throw new OffboilError(
+    'MESSAGE_REFUSED',
+    `${targets === undefined ? 'No target without proof' : `Not each of ${names(targets)}`} can be asked again${on}: it must be a target of ${runId} that has not ended${rung === undefined ? '' : ', and its plan must permit that rung'}. Nothing changed.`,
   );
 }
 

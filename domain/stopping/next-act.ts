@@ -94,8 +94,8 @@ export function deadlineOf(target: ShardTarget): number | undefined {
   return target.endingSince === undefined ? undefined : target.endingSince + target.within;
 }
 
-/** Is there a permitted rung above the last one used, that a person could ask for? */
-export function canClimb(target: ShardTarget): boolean {
+/** The permitted rung above the last one used, that a person could ask for. */
+export function rungAbove(target: ShardTarget): Rung | undefined {
   const last = target.attempts.at(-1);
-  return last !== undefined && target.rungs.indexOf(last.rung) < target.rungs.length - 1;
+  return last === undefined ? undefined : target.rungs[target.rungs.indexOf(last.rung) + 1];
 }

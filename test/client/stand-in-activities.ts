@@ -182,8 +182,8 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
       await released;
       return { end: 'all', sent: wanted(runId).length, tally: after(runId) };
     },
-    verifyShard: async ({ runId }) => ({ due: 0, climbable: 0, tally: after(runId) }),
-    lingerShard: async ({ runId }) => ({ due: 0, climbable: 0, tally: after(runId) }),
+    verifyShard: async ({ runId }) => ({ due: 0, climbable: {}, tally: after(runId) }),
+    lingerShard: async ({ runId }) => ({ due: 0, climbable: {}, tally: after(runId) }),
     compensate: async () => {
       throw new Error('no target has a compensation');
     },
