@@ -140,12 +140,12 @@ export class RunHandle {
       } catch (error) {
         if (error instanceof WorkflowFailedError) {
           const result = resultOfFailure(error, this.requestId);
-          return result === 'cancelled' ? await this.#resultFromReport() : result;
+          return result === 'cancelled' ? await this.#resultOfCancelled() : result;
         }
         if (error instanceof z.ZodError) throw foreignResult(this.workflowId, error);
         if (isDeadline(error)) continue; // it runs still
         const ours = toOffboilError(error, this.#line.asked(`run ${this.requestId}`, 'temporal'));
-        if (ours instanceof OffboilError && ours.code === 'RUN_UNKNOWN') return this.#resultOfForgotten(ours);
+        if (ours instanceof OffboilError && ours.code === 'RUN_UNKNOWN') return this.#resultFromReport();
         downSince ??= Date.now();
         if (!isOutage(ours) || Date.now() - downSince > OUTAGE_MS) throw ours;
         await pause(1_000, signal);
@@ -216,10 +216,15 @@ export class RunHandle {
     }
   }
 
+  /** The ledger's word: for cancelled runs, and for those that Temporal no longer keeps. */
   async #resultFromReport(): Promise<RunResult> {
+    const { value, digest } = await this.#line.read(this.requestId, 'report', reportSchema);
+    return resultOfReport(value, digest);
+  }
+
+  async #resultOfCancelled(): Promise<RunResult> {
     try {
-      const { value, digest } = await this.#line.read(this.requestId, 'report', reportSchema);
-      return resultOfReport(value, digest);
+      return await this.#resultFromReport();
     } catch (error) {
       if (!(error instanceof OffboilError)) throw error;
       return bareResult(
@@ -227,16 +232,6 @@ export class RunHandle {
         { end: 'cancelled', exitCode: 4 },
         `The run was cancelled, and its report cannot be read now: ${error.message}`,
       );
-    }
-  }
-
-  /** Temporal forgets closed workflows after its retention; the ledger does not. */
-  async #resultOfForgotten(unknown: OffboilError): Promise<RunResult> {
-    try {
-      const { value, digest } = await this.#line.read(this.requestId, 'report', reportSchema);
-      return resultOfReport(value, digest);
-    } catch (error) {
-      throw error instanceof OffboilError && error.code === 'RUN_UNKNOWN' ? unknown : error;
     }
   }
 }

@@ -1,33 +1,22 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { StartInput } from '../index.js';
 import { OffboilError } from '../../domain/errors.js';
 import { type Session, userOf } from './session.js';
-import type { TextId } from './texts/index.js';
 
-/** One field of a selection: its flag, its name in the request, and its help. A new field is a new row. */
-export interface SelectionField {
-  readonly flag: string;
-  readonly field: string;
-  readonly value: string;
-  /** `one` takes a single value, `many` may be given again. */
-  readonly takes: 'one' | 'many';
-  readonly help: TextId;
-}
-
-export const SELECTION_FIELDS: readonly SelectionField[] = [
-  { flag: 'name', field: 'names', value: 'pattern', takes: 'many', help: 'help.name' },
-  { flag: 'id', field: 'ids', value: 'server/id', takes: 'many', help: 'help.id' },
-  { flag: 'server', field: 'servers', value: 'name', takes: 'many', help: 'help.server' },
-  { flag: 'group', field: 'groups', value: 'name', takes: 'many', help: 'help.group' },
-  { flag: 'tag', field: 'tags', value: 'name', takes: 'many', help: 'help.tag' },
-  { flag: 'owner', field: 'owners', value: 'name', takes: 'many', help: 'help.owner' },
-  { flag: 'source', field: 'sources', value: 'name', takes: 'many', help: 'help.source' },
-  { flag: 'kind', field: 'kinds', value: 'kind', takes: 'many', help: 'help.kind' },
-  { flag: 'state', field: 'states', value: 'state', takes: 'many', help: 'help.state' },
-  { flag: 'priority', field: 'priorities', value: 'priority', takes: 'many', help: 'help.priority' },
-  { flag: 'running-for', field: 'runningFor', value: 'duration', takes: 'one', help: 'help.runningFor' },
-];
+/** The fields of a selection: flag, name in the request, what a value is. Its help is `help.<flag>`; each may be given again. */
+const SELECTION_FIELDS = [
+  ['name', 'names', 'pattern'],
+  ['id', 'ids', 'server/id'],
+  ['server', 'servers', 'name'],
+  ['group', 'groups', 'name'],
+  ['tag', 'tags', 'name'],
+  ['owner', 'owners', 'name'],
+  ['source', 'sources', 'name'],
+  ['kind', 'kinds', 'kind'],
+  ['state', 'states', 'state'],
+  ['priority', 'priorities', 'priority'],
+] as const;
 
 /** Flags of a request as commander gives them, by their camel-cased names. */
 export type RequestFlags = Readonly<Record<string, unknown>>;
@@ -41,6 +30,32 @@ const document = z.looseObject({
   select: z.record(z.string(), z.unknown()).optional(),
   except: z.record(z.string(), z.unknown()).optional(),
 });
+
+/** Adds the flags of a request, the same to `plan` and `stop`. */
+export function addRequestOptions(command: CommandUnknownOpts, { say }: Session): void {
+  const addSelection = (prefix: string, helpOf: (help: string) => string): void => {
+    for (const [flag, , value] of SELECTION_FIELDS) {
+      command.option(`--${prefix}${flag} <${value}>`, helpOf(say(`help.${flag}`)), collect);
+    }
+    command.option(`--${prefix}running-for <duration>`, helpOf(say('help.runningFor')));
+  };
+  addSelection('', (help) => help);
+  command.option('--everything', say('help.everything'));
+  addSelection('except-', (what) => say('help.except', { what }));
+  command
+    .option('--reason <text>', say('help.reason'))
+    .option('--requested-by <who>', say('help.requestedBy'))
+    .option('--ticket <ticket>', say('help.ticket'))
+    .option('--request-id <id>', say('help.requestId'))
+    .option('--mode <mode>', say('help.mode'))
+    .option('--policy <policy>', say('help.policy'))
+    .option('--emergency', say('help.emergency'));
+}
+
+/** Gathers the values of a flag that may be given again. */
+export function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
 
 /** A request as written, on its way to `parseRequest`, which alone judges it. */
 export type WrittenRequest = z.infer<typeof document>;
@@ -60,8 +75,8 @@ export async function writeRequest(
     written,
     Object.fromEntries(PLAIN_FLAGS.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]]))),
   );
-  const select = selectionOf(flags, (name) => name);
-  const except = selectionOf(flags, (name) => `except${name.charAt(0).toUpperCase()}${name.slice(1)}`);
+  const select = selectionOf(flags, '');
+  const except = selectionOf(flags, 'except');
   if (Object.keys(select).length > 0) written.select = { ...written.select, ...select };
   if (Object.keys(except).length > 0) written.except = { ...written.except, ...except };
   if (typeof flags['requestedBy'] === 'string') written.requestedBy = flags['requestedBy'];
@@ -85,11 +100,6 @@ export async function askPolicy({ screen, say }: Session, written: WrittenReques
   written.policy = policy;
 }
 
-/** The judge is `parseRequest` in the client; until then the type is a claim of whoever wrote the request. */
-export function asStartInput(written: WrittenRequest): StartInput {
-  return written as unknown as StartInput; // every path from here leads into parseRequest, which reads it as unknown
-}
-
 /** An id that people can say on the telephone, and that sorts by time. */
 export function newRequestId(now: Date, random: () => number = Math.random): string {
   const stamp = now.toISOString().slice(0, 16).replace(/[-:]/g, '').replace('T', '-');
@@ -98,13 +108,13 @@ export function newRequestId(now: Date, random: () => number = Math.random): str
   return `stop-${stamp}-${tail}`;
 }
 
-function selectionOf(flags: RequestFlags, flagName: (camelCased: string) => string): Record<string, unknown> {
-  const selection: Record<string, unknown> = {};
-  for (const { flag, field } of SELECTION_FIELDS) {
-    const value = flags[flagName(flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()))];
-    if (value !== undefined) selection[field] = value;
-  }
-  return selection;
+function selectionOf(flags: RequestFlags, prefix: '' | 'except'): Record<string, unknown> {
+  const given = (flag: string): unknown =>
+    flags[prefix === '' ? flag : `except${flag.charAt(0).toUpperCase()}${flag.slice(1)}`];
+  const fields = [...SELECTION_FIELDS, ['runningFor', 'runningFor'] as const];
+  return Object.fromEntries(
+    fields.map(([flag, field]) => [field, given(flag)] as const).filter(([, value]) => value !== undefined),
+  );
 }
 
 async function readRequestFile(session: Session, file: string): Promise<WrittenRequest> {

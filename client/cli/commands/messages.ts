@@ -15,154 +15,148 @@ export function addMessages(root: Root, session: Session): void {
   addRetry(root, session);
 }
 
+type MessageCommand = 'approve' | 'reject' | 'pause' | 'resume' | 'brake' | 'skip' | 'resolve' | 'retry';
+
+function toRun(root: Root, { say }: Session, name: MessageCommand) {
+  return root
+    .command(name)
+    .description(say(`help.${name}`))
+    .argument('<run>', say('help.run'));
+}
+
+/** Sends one message as this person and shows the run's answer. */
+async function send(
+  root: Root,
+  session: Session,
+  to: { readonly run: string; readonly name: MessageCommand; readonly by: string | undefined },
+  message: (handle: RunHandle, by: string) => Promise<Progress>,
+): Promise<void> {
+  const by = userOf(session, to.by, '--by');
+  await withClient(root, session, async (client) => {
+    tell(session, to, await message(client.handle(to.run), by));
+  });
+}
+
+function tell(session: Session, sent: { readonly run: string; readonly name: string }, progress: Progress): void {
+  session.screen.line(session.say('message.sent', sent));
+  showProgress(session, progress);
+}
+
+function showProgress({ screen, say }: Session, progress: Progress): void {
+  screen.lines([progressLine(say, progress), ...waitsLines(say, progress)]);
+  screen.document({ progress });
+}
+
 function addConsent(root: Root, session: Session): void {
   const { say, screen } = session;
   for (const name of ['approve', 'reject'] as const) {
-    root
-      .command(name)
-      .description(say(`help.${name}`))
-      .argument('<run>', say('help.run'))
+    toRun(root, session, name)
       .option('--plan-hash <hash>', say('help.planHash'))
       .option('--by <who>', say('help.by'))
       .option('--note <text>', say('help.note'))
-      .action(async (run, { planHash, note, ...flags }) => {
-        const by = userOf(session, flags.by, '--by');
-        await withClient(root, session, async (client) => {
-          const handle = client.handle(run);
-          const noted = note === undefined ? {} : { note };
-          if (planHash !== undefined)
-            return tell(session, handle, name, await handle[name]({ by, planHash, ...noted }));
-          if (!screen.canAsk) throw new OffboilError('CONFIRMATION_MISSING', say('message.noTerminal'));
-          if (name === 'approve') return approveByHand(session, handle, by, noted);
-          const waiting = (await handle.progress()).planHash;
-          if (waiting === undefined) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run }));
-          tell(session, handle, name, await handle.reject({ by, planHash: waiting, ...noted }));
+      .action(async (run, { planHash, note, by }) => {
+        if (planHash === undefined && !screen.canAsk) {
+          throw new OffboilError('CONFIRMATION_MISSING', say('message.noTerminal'));
+        }
+        const noted = note === undefined ? {} : { note };
+        if (planHash === undefined && name === 'approve') return approveByHand(root, session, { run, by, ...noted });
+        await send(root, session, { run, name, by }, async (handle, who) => {
+          const answered = planHash ?? (await handle.progress()).planHash;
+          if (answered === undefined) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run }));
+          return handle[name]({ by: who, planHash: answered, ...noted });
         });
       });
   }
 }
 
 /** Shows the plan and takes the typed number as consent, bound to the hash of what was shown. */
-async function approveByHand(session: Session, handle: RunHandle, by: string, noted: { note?: string }): Promise<void> {
-  await answerPlan(session, handle, {
-    kind: 'ask',
-    by,
-    everything: false,
-    isApprover: true,
-    ...noted,
+async function approveByHand(
+  root: Root,
+  session: Session,
+  { run, by, ...noted }: { readonly run: string; readonly by: string | undefined; readonly note?: string },
+): Promise<void> {
+  const who = userOf(session, by, '--by');
+  await withClient(root, session, async (client) => {
+    const handle = client.handle(run);
+    await answerPlan(session, handle, { kind: 'ask', by: who, everything: false, isApprover: true, ...noted });
+    showProgress(session, await handle.progress());
   });
-  const progress = await handle.progress();
-  session.screen.lines([progressLine(session.say, progress), ...waitsLines(session.say, progress)]);
-  session.screen.document({ progress });
 }
 
 function addHolds(root: Root, session: Session): void {
   const { say } = session;
   for (const name of ['pause', 'resume', 'brake'] as const) {
-    root
-      .command(name)
-      .description(say(`help.${name}`))
-      .argument('<run>', say('help.run'))
+    toRun(root, session, name)
       .option('--reason <text>', say('help.messageReason'), say('message.noReason'))
       .option('--by <who>', say('help.by'))
-      .action(async (run, { reason, ...flags }) => {
-        const by = userOf(session, flags.by, '--by');
-        await withClient(root, session, async (client) => {
-          const handle = client.handle(run);
-          tell(session, handle, name, await handle[name]({ by, reason }));
-        });
-      });
+      .action((run, { reason, by }) =>
+        send(root, session, { run, name, by }, (handle, who) => handle[name]({ by: who, reason })),
+      );
   }
 }
 
 function addTargets(root: Root, session: Session): void {
   const { say } = session;
-  root
-    .command('skip')
-    .description(say('help.skip'))
-    .argument('<run>', say('help.run'))
-    .argument('<targets...>', say('help.target'), (value, before: TargetKey[] | undefined) => [
-      ...(before ?? []),
-      parseTarget(session, value),
-    ])
+  toRun(root, session, 'skip')
+    .argument('<targets...>', say('help.target'), manyTargets(session))
     .option('--by <who>', say('help.by'))
-    .action(async (run, targets, flags) => {
-      const by = userOf(session, flags.by, '--by');
-      const [first, ...more] = targets ?? [];
-      if (first === undefined) return; // commander demands one
-      await withClient(root, session, async (client) => {
-        const handle = client.handle(run);
-        tell(session, handle, 'skip', await handle.skip({ by, targets: [first, ...more] }));
-      });
+    .action(async (run, given, { by }) => {
+      const targets = named(given);
+      if (targets === undefined) return; // commander demands one
+      await send(root, session, { run, name: 'skip', by }, (handle, who) => handle.skip({ by: who, targets }));
     });
-  root
-    .command('resolve')
-    .description(say('help.resolve'))
-    .argument('<run>', say('help.run'))
+  toRun(root, session, 'resolve')
     .argument('<target>', say('help.target'), (value) => parseTarget(session, value))
     .requiredOption('--note <text>', say('help.noteDone'))
     .option('--by <who>', say('help.by'))
-    .action(async (run, target, { note, ...flags }) => {
-      const by = userOf(session, flags.by, '--by');
-      await withClient(root, session, async (client) => {
-        const handle = client.handle(run);
-        tell(session, handle, 'resolve', await handle.resolve({ by, target, note }));
-      });
-    });
+    .action((run, target, { note, by }) =>
+      send(root, session, { run, name: 'resolve', by }, (handle, who) => handle.resolve({ by: who, target, note })),
+    );
 }
 
 function addRetry(root: Root, session: Session): void {
   const { say, screen } = session;
-  root
-    .command('retry')
-    .description(say('help.retry'))
-    .argument('<run>', say('help.run'))
-    .argument('[targets...]', say('help.target'), (value, before: TargetKey[] | undefined) => [
-      ...(before ?? []),
-      parseTarget(session, value),
-    ])
+  toRun(root, session, 'retry')
+    .argument('[targets...]', say('help.target'), manyTargets(session))
     .addOption(new Option('--rung <rung>', say('help.rung')).choices(RUNGS))
     .option('--by <who>', say('help.by'))
     .option('--yes', say('help.yes'))
     .option('--detach', say('help.detach'))
-    .action(async (run, targets, { rung, yes, detach, ...flags }) => {
-      const by = userOf(session, flags.by, '--by');
+    .action(async (run, given, { rung, yes, detach, by }) => {
+      const targets = named(given);
+      const who = userOf(session, by, '--by');
       await withClient(root, session, async (client) => {
-        const handle = client.handle(run);
-        const [first, ...more] = targets ?? [];
-        const isEnded = (await openState(handle)) !== 'open';
-        if (!isEnded || first !== undefined || rung !== undefined) {
-          const named = first === undefined ? {} : { targets: [first, ...more] satisfies [TargetKey, ...TargetKey[]] };
-          return tell(
-            session,
-            handle,
-            'retry',
-            await handle.retry({ by, ...named, ...(rung === undefined ? {} : { rung }) }),
-          );
+        const asked = { ...(targets === undefined ? {} : { targets }), ...(rung === undefined ? {} : { rung }) };
+        if (Object.keys(asked).length > 0 || (await isOpen(client.handle(run)))) {
+          return tell(session, { run, name: 'retry' }, await client.handle(run).retry({ by: who, ...asked }));
         }
         if (!screen.canAsk && yes !== true) throw new OffboilError('CONFIRMATION_MISSING', say('stop.noTerminal'));
-        const next = await client.startRetry(run, by);
-        if (next.requestId !== run) screen.line(say('retry.started', { old: run, run: next.requestId }));
-        const consent = { kind: yes === true ? 'yes' : 'ask', by, everything: false } as const;
-        return followRun(session, { client, handle: next, consent, detach: detach === true });
+        const handle = await client.startRetry(run, who);
+        if (handle.requestId !== run) screen.line(say('retry.started', { old: run, run: handle.requestId }));
+        const consent = { kind: yes === true ? 'yes' : 'ask', by: who, everything: false } as const;
+        return followRun(session, { handle, consent, detach: detach === true });
       });
     });
 }
 
 /** Temporal forgets ended runs after its retention; the ledger remembers them. */
-async function openState(handle: RunHandle): Promise<'open' | 'ended' | 'forgotten'> {
+async function isOpen(handle: RunHandle): Promise<boolean> {
   try {
-    return (await handle.isOpen()) ? 'open' : 'ended';
+    return await handle.isOpen();
   } catch (error) {
-    if (error instanceof OffboilError && error.code === 'RUN_UNKNOWN') return 'forgotten';
+    if (error instanceof OffboilError && error.code === 'RUN_UNKNOWN') return false;
     throw error;
   }
 }
 
-function tell({ screen, say }: Session, handle: RunHandle, name: string, progress: Progress): void {
-  screen.line(say('message.sent', { name, run: handle.requestId }));
-  screen.lines([progressLine(say, progress), ...waitsLines(say, progress)]);
-  screen.document({ progress });
+function manyTargets(session: Session): (value: string, before: TargetKey[] | undefined) => TargetKey[] {
+  return (value, before) => [...(before ?? []), parseTarget(session, value)];
+}
+
+/** Without any, commander gives an empty list. */
+function named(targets: readonly TargetKey[] | undefined): [TargetKey, ...TargetKey[]] | undefined {
+  const [first, ...more] = targets ?? [];
+  return first === undefined ? undefined : [first, ...more];
 }
 
 /** `<server>/<id>`; server names have no slash, ids may. */

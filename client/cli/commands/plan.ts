@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { parseRequest, requestIdSchema } from '../../../domain/contracts/request.js';
+import { parseRequest, requestIdSchema, type TerminationRequest } from '../../../domain/contracts/request.js';
 import { OffboilError } from '../../index.js';
 import { type Root, withClient } from '../root.js';
 import { planLines } from '../render/plan.js';
-import { askPolicy, asStartInput, type RequestFlags, type WrittenRequest, writeRequest } from '../request-flags.js';
+import { addRequestOptions, askPolicy, type RequestFlags, writeRequest } from '../request-flags.js';
 import { nextLines, type Session } from '../session.js';
-import { shownDryRun, shownPlanOf } from '../follow/shown-plan.js';
-import { addRequestOptions } from './request-options.js';
+import { shownPlan } from '../follow/shown-plan.js';
 
 /** `offboil plan`: what a request would stop, without sending anything. */
 export function addPlan(root: Root, session: Session): void {
@@ -17,18 +16,18 @@ export function addPlan(root: Root, session: Session): void {
     if (file !== undefined && isRunId(file)) return showPlanOfRun(root, session, file);
     const written = await writeRequest(session, file, flags);
     await askPolicy(session, written);
-    await showPlan(root, session, written);
+    await showPlan(root, session, parseRequest(written));
   });
 }
 
 /** Plans, shows, and says that nothing was sent; also `stop --dry-run`. */
-export async function showPlan(root: Root, session: Session, written: WrittenRequest): Promise<void> {
+export async function showPlan(root: Root, session: Session, request: TerminationRequest): Promise<void> {
   const { screen, say } = session;
-  const request = parseRequest(written);
   screen.live(say('phase.discover'));
   await withClient(root, session, async (client) => {
-    const planned = await client.plan(asStartInput(written));
-    const plan = await shownDryRun(client, planned, request);
+    const planned = await client.plan(request);
+    const { requestId: runId, requestedBy } = request;
+    const plan = await shownPlan({ ...planned, runId, requestedBy }, () => client.readPlan(planned));
     screen.lines(planLines(say, plan));
     screen.line(say('plan.dryRun'));
     const next =
@@ -48,7 +47,7 @@ async function showPlanOfRun(root: Root, session: Session, runId: string): Promi
     const handle = client.handle(runId);
     const summary = await handle.planSummary();
     if (summary === null) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run: runId }));
-    const plan = await shownPlanOf(handle, summary);
+    const plan = await shownPlan({ runId, summary, confirm: summary.confirm }, () => handle.plan());
     screen.lines(planLines(say, plan));
     if (screen.json)
       screen.document({ runId, summary, targets: plan.targets, whole: plan.whole ?? (await handle.plan()) });

@@ -1,5 +1,6 @@
 import type { SurveyAnswer, SurveyedTask } from '../../index.js';
 import { type Root, withClient } from '../root.js';
+import { collect } from '../request-flags.js';
 import { tableLines } from '../render/table.js';
 import type { Session } from '../session.js';
 import type { Say } from '../texts/index.js';
@@ -10,11 +11,11 @@ export function addPs(root: Root, session: Session): void {
   root
     .command('ps')
     .description(say('help.ps'))
-    .option('--server <name>', say('help.server'), (value, before: string[]) => [...before, value], [])
+    .option('--server <name>', say('help.server'), collect)
     .action(async ({ server }) =>
       withClient(root, session, async (client) => {
         screen.live(say('phase.discover'));
-        const survey = await client.survey(server.length === 0 ? {} : { servers: server });
+        const survey = await client.survey(server === undefined ? {} : { servers: server });
         const tasks = (await client.readSurvey(survey)).filter((task) => task.state !== 'ended');
         screen.lines([...serverLines(say, survey), '', ...taskLines(say, tasks)]);
         screen.document({ servers: survey.servers, tasks });

@@ -1,11 +1,11 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
 import pLimit from 'p-limit';
-import { durationMs } from '../../../domain/contracts/request.js';
+import { duration, durationMs } from '../../../domain/contracts/request.js';
 import { type ListRunsAnswer, type OffboilClient, OffboilError, type Progress } from '../../index.js';
 import { type Root, withClient } from '../root.js';
 import { tableLines } from '../render/table.js';
 import type { Session } from '../session.js';
 import type { Say } from '../texts/index.js';
-import { parseDuration } from './request-options.js';
 
 /** So many open runs are asked at once where they stand. */
 const ASKED_AT_ONCE = 8;
@@ -15,13 +15,15 @@ type Row = ListRunsAnswer[number] & { readonly waits?: Progress['waits'] };
 /** `offboil runs`: the runs of the ledger, newest first. */
 export function addRuns(root: Root, session: Session): void {
   const { say, screen } = session;
-  const complain = (value: string): string => say('usage.duration', { value });
   root
     .command('runs')
     .description(say('help.runs'))
     .option('--open', say('help.open'))
     .option('--waiting', say('help.waiting'))
-    .option('--since <duration>', say('help.since'), parseDuration(complain))
+    .option('--since <duration>', say('help.since'), (value) => {
+      if (duration.safeParse(value).success) return value;
+      throw new InvalidArgumentError(say('usage.duration', { value }));
+    })
     .action(async ({ open, waiting, since }) =>
       withClient(root, session, async (client) => {
         const listed = await client.listRuns({

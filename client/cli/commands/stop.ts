@@ -3,10 +3,9 @@ import { OffboilError } from '../../../domain/errors.js';
 import { parseRequest } from '../../../domain/contracts/request.js';
 import { followRun } from '../follow/follow-run.js';
 import { type Root, withClient } from '../root.js';
-import { asStartInput, askPolicy, type RequestFlags, writeRequest } from '../request-flags.js';
+import { addRequestOptions, askPolicy, type RequestFlags, writeRequest } from '../request-flags.js';
 import type { Session } from '../session.js';
 import { showPlan } from './plan.js';
-import { addRequestOptions } from './request-options.js';
 
 const ownFlags = z.looseObject({ yes: z.boolean().default(false), detach: z.boolean().default(false) });
 
@@ -31,12 +30,11 @@ async function stop(root: Root, session: Session, file: string | undefined, flag
   }
   await askPolicy(session, written);
   const request = parseRequest(written);
-  if (request.dryRun) return showPlan(root, session, written);
+  if (request.dryRun) return showPlan(root, session, request);
   await withClient(root, session, async (client) => {
-    const handle = await client.start({ ...asStartInput(written), dryRun: false });
+    const handle = await client.start({ ...request, dryRun: false });
     const by = request.requestedBy;
     await followRun(session, {
-      client,
       handle,
       consent: { kind: yes ? 'yes' : 'ask', by, everything: request.everything },
       detach,

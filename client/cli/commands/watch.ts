@@ -10,6 +10,6 @@ export function addWatch(root: Root, session: Session): void {
     .description(say('help.watch'))
     .argument('<run>', say('help.run'))
     .action(async (run) =>
-      withClient(root, session, async (client) => followRun(session, { client, handle: client.handle(run) })),
+      withClient(root, session, async (client) => followRun(session, { handle: client.handle(run) })),
     );
 }

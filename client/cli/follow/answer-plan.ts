@@ -3,7 +3,7 @@ import { OffboilError } from '../../../domain/errors.js';
 import { planLines, type ShownPlan } from '../render/plan.js';
 import { printableLines } from '../render/printable.js';
 import { nextLines, type Session } from '../session.js';
-import { shownPlanOf } from './shown-plan.js';
+import { shownPlan } from './shown-plan.js';
 
 /** How consent is given: by a person who types the number, or beforehand by `--yes`. */
 export interface Consent {
@@ -27,7 +27,9 @@ export async function answerPlan(session: Session, handle: RunHandle, consent: C
   const { screen, say } = session;
   const summary = await handle.planSummary();
   if (summary === null) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run: handle.requestId }));
-  const plan = await shownPlanOf(handle, summary, consent?.isApprover === true ? undefined : consent?.by);
+  const { requestId: runId } = handle;
+  const requestedBy = consent?.isApprover === true ? undefined : consent?.by;
+  const plan = await shownPlan({ runId, summary, confirm: summary.confirm, requestedBy }, () => handle.plan());
   screen.lines(planLines(say, plan));
   if (consent === undefined || plan.confirm === 'none') return;
   if (plan.confirm !== 'count' && consent.isApprover !== true) {

@@ -1,4 +1,4 @@
-import type { OffboilClient, Progress, Report, RunHandle, RunResult } from '../../index.js';
+import type { Progress, Report, RunHandle, RunResult } from '../../index.js';
 import { OffboilError } from '../../../domain/errors.js';
 import { answerPlan, type Consent } from './answer-plan.js';
 import { printableLines } from '../render/printable.js';
@@ -7,7 +7,6 @@ import { nextSteps, verdictLine } from '../render/verdict.js';
 import { nextLines, type Session } from '../session.js';
 
 export interface FollowOptions {
-  readonly client: OffboilClient;
   readonly handle: RunHandle;
   /** How a plan that waits for consent is answered; left out by those who only watch. */
   readonly consent?: Consent;

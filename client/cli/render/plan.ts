@@ -15,10 +15,10 @@ export interface ShownPlan {
   readonly targets: number;
   readonly confirm: ConfirmNeed;
   /** Who asked, where the plan still needs consent. */
-  readonly requestedBy?: string;
+  readonly requestedBy?: string | undefined;
   readonly notSeen: readonly string[];
-  /** Left out for a plan too long to be read whole. */
-  readonly whole?: PlanDocument;
+  /** Undefined for a plan too long to be read whole. */
+  readonly whole: PlanDocument | undefined;
 }
 
 /** The plan as people read it: waves, servers, what is left alone and why, what cannot be seen. */

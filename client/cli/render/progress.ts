@@ -1,5 +1,5 @@
 import type { Progress } from '../../../domain/contracts/messages.js';
-import { OUTCOMES, type OutcomeCounts } from '../../../domain/outcomes.js';
+import { OUTCOME_FACTS, OUTCOMES, type Outcome, type OutcomeCounts } from '../../../domain/outcomes.js';
 import type { Say } from '../texts/index.js';
 import { printable } from './printable.js';
 
@@ -13,19 +13,17 @@ export function progressLine(say: Say, progress: Progress): string {
   if (planned > 0) {
     parts.push(say('progress.proven', { proven, planned }));
     if (requested > proven) parts.push(say('progress.requested', { n: requested }));
-    parts.push(...outcomeParts(say, progress.outcomes, (outcome) => !PROVEN_WORDS.has(outcome)));
+    parts.push(...outcomeParts(say, progress.outcomes, (outcome) => !OUTCOME_FACTS[outcome].proven));
   }
   if (etaSeconds !== undefined && phase === 'wave') parts.push(say('progress.eta', { time: clock(etaSeconds) }));
   return `${planned > 0 ? `${bar(proven / planned)} ` : ''}${parts.join(' · ')}`;
 }
 
-const PROVEN_WORDS: ReadonlySet<string> = new Set(['stopped', 'stoppedByForce', 'alreadyEnded']);
-
 /** Counts of outcomes in words, in the fixed order, without the empty ones. */
 export function outcomeParts(
   say: Say,
   outcomes: OutcomeCounts,
-  wanted: (outcome: string) => boolean = () => true,
+  wanted: (outcome: Outcome) => boolean = () => true,
 ): string[] {
   return OUTCOMES.filter((outcome) => (outcomes[outcome] ?? 0) > 0 && wanted(outcome)).map((outcome) =>
     say('progress.count', { n: outcomes[outcome] ?? 0, outcome: say(`outcome.${outcome}`) }),

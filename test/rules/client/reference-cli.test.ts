@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cliReference } from '../../../client/cli/reference.js';
+import { cliReference } from './cli-reference.js';
 
 describe('docs/reference-cli.md', () => {
   it('is what the commands say about themselves (refresh it with `npx vitest run -u test/rules/client/reference-cli.test.ts`)', async () => {

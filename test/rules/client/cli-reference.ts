@@ -1,10 +1,10 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { PassThrough } from 'node:stream';
-import { ERROR_CODES } from '../../domain/errors.js';
-import { OffboilError } from '../index.js';
-import { createProgram } from './program.js';
-import { Screen } from './screen.js';
-import { textsIn } from './texts/index.js';
+import { ERROR_CODES } from '../../../domain/errors.js';
+import { OffboilError } from '../../../client/index.js';
+import { createProgram } from '../../../client/cli/program.js';
+import { Screen } from '../../../client/cli/screen.js';
+import { textsIn } from '../../../client/cli/texts/index.js';
 
 /** What each exit code means, `design.md` §18; the first that fits. */
 const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
