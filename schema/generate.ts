@@ -2,6 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { estateSchema } from '../domain/contracts/estate.js';
+import {
+  errorDocumentSchema,
+  estateCheckDocumentSchema,
+  psDocumentSchema,
+  runsDocumentSchema,
+} from '../domain/contracts/listings.js';
 import { messageSchemas } from '../domain/contracts/messages.js';
 import { reportSchema, runResultSchema } from '../domain/contracts/report.js';
 import { requestSchema } from '../domain/contracts/request.js';
@@ -12,6 +18,10 @@ const PUBLISHED = [
   ['estate', estateSchema, 'input', 'Everything Offboil may see or touch; the file offboil.yaml.'],
   ['result', runResultSchema, 'output', 'The result of a run.'],
   ['report', reportSchema, 'output', 'The report of a run.'],
+  ['ps', psDocumentSchema, 'output', 'What runs now; offboil ps --json.'],
+  ['runs', runsDocumentSchema, 'output', 'Runs, newest first; offboil runs --json.'],
+  ['estate-check', estateCheckDocumentSchema, 'output', 'What was reached; offboil estate check --json.'],
+  ['error', errorDocumentSchema, 'output', 'What went wrong; any command with --json.'],
   ...Object.entries(messageSchemas).map(
     ([name, schema]) => [`message-${name}`, schema, 'input', `The message ${name}.`] as const,
   ),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { errorDocumentSchema, psDocumentSchema, runsDocumentSchema } from '../../domain/contracts/listings.js';
 import { aRequest, newId, until, withRuns } from './scene.js';
 import { atTerminal } from './terminal.js';
 
@@ -201,7 +202,7 @@ describe('offboil stop without a terminal', () => {
       const stdin = JSON.stringify({ ...aRequest(), priority: 'low', mode: 'hard' });
       const { exitCode, stdout } = await atTerminal(client, ['stop', '-', '--yes', '--json'], { stdin });
       expect(exitCode).toBe(3);
-      expect(JSON.parse(stdout)).toMatchObject({
+      expect(errorDocumentSchema.parse(JSON.parse(stdout))).toMatchObject({
         schemaVersion: 1,
         error: { code: 'REQUEST_INVALID', message: expect.stringMatching(/priority[\s\S]*mode/) as string },
       });
@@ -309,6 +310,8 @@ describe('looking from the command line', () => {
     await withRuns({}, async ({ client }) => {
       const { stdout } = await atTerminal(client, ['ps']);
       expect(stdout).toMatch(/carte-2 .*SERVER_UNREACHABLE: no answer[\s\S]*load_a1/);
+      const asJson = JSON.parse((await atTerminal(client, ['ps', '--json'])).stdout) as unknown;
+      expect(psDocumentSchema.parse(asJson).tasks.map(({ id }) => id)).toEqual(['a1', 'a2']);
     });
   });
 
@@ -318,7 +321,7 @@ describe('looking from the command line', () => {
       const { planHash = '' } = await until(handle, 'confirm');
       expect((await atTerminal(client, ['runs', '--since', '2h'])).stdout).toContain(handle.requestId);
       const { stdout } = await atTerminal(client, ['runs', '--waiting', '--json']);
-      expect(JSON.parse(stdout)).toMatchObject({
+      expect(runsDocumentSchema.parse(JSON.parse(stdout))).toMatchObject({
         runs: [{ runId: handle.requestId, waits: { reason: expect.stringContaining('confirmation') as string } }],
       });
       await handle.reject({ by: 'test', planHash });
