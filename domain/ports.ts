@@ -6,6 +6,7 @@ import type { DatabaseEntry, Estate, NotifierEntry, ServerEntry } from './contra
 import type { EngineInfo, ObservedTask, TaskDetail, TaskRef } from './tasks.js';
 
 export type * from './ledger.js';
+export type * from './shard-ledger.js';
 
 /** Time, so that the simulation can own it. */
 export interface Clock {
