@@ -55,6 +55,16 @@ describe('starting a request', () => {
     });
   });
 
+  it('again tells the last gate passed, by its first time, and what people said', async () => {
+    const { runId } = await confirmedRun(scene.ledger, { waves: [someTargets(2)] });
+    const actor = { role: 'operator', by: 'lead', assurance: 'asserted', at: new Date(NOW).toISOString() } as const;
+    const act = { kind: 'pause', actor, reason: 'look first' } as const;
+    await scene.ledger.runs.act(runId, { kind: 'gate', wave: 1, at: NOW + 10 }, NOW, never);
+    await scene.ledger.runs.act(runId, { kind: 'gate', wave: 1, at: NOW + 20 }, NOW, never);
+    await scene.ledger.runs.act(runId, act, NOW, never);
+    expect(await start(runId)).toMatchObject({ passed: { wave: 1, at: NOW + 10 }, acts: [act] });
+  });
+
   it('again after its end gives its result', async () => {
     const runId = await openedRun(scene.ledger);
     await scene.ledger.runs.close(runId, resultOf(runId), undefined, NOW, never);

@@ -87,7 +87,7 @@ export function aTarget(server: string, id: string, more: Partial<PlannedTarget>
     id,
     name: 'load_orders',
     kind: 'transformation',
-    rungs: ['stop'],
+    rungs: ['stop', 'rollback'],
     within: 60_000,
     checks: [],
     compensate: null,

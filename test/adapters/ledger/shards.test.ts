@@ -142,7 +142,7 @@ describe('the open targets of a shard', () => {
     const [target] = await scene.ledger.shards.open(claim, never);
     expect(target).toMatchObject({
       name: 'load_orders',
-      rungs: ['stop'],
+      rungs: ['stop', 'rollback'],
       hasSnapshot: true,
       endingSince: NOW + 7,
       outcome: 'unconfirmed',
@@ -170,6 +170,15 @@ describe('the open targets of a shard', () => {
     const again = await scene.ledger.shards.open(claim, never);
     expect(again.map((target) => target.again)).toEqual([{ at: NOW + 2000, rung: 'rollback' }, undefined]);
     await scene.ledger.shards.record(claim, [seen(first, 'unconfirmed', { at: NOW + 500 })], never);
+    expect((await scene.ledger.shards.open(claim, never))[0]?.again).toBeUndefined();
+  });
+
+  it('are asked for again on no rung that their plan does not permit', async () => {
+    const { runId, claim, first } = await aShard();
+    await scene.ledger.shards.record(claim, [seen(first, 'unconfirmed')], never);
+    await expect(
+      scene.ledger.runs.act(runId, { kind: 'retry', actor, rung: 'kill', targets: [first] }, NOW + 2000, never),
+    ).rejects.toMatchObject({ code: 'MESSAGE_REFUSED' });
     expect((await scene.ledger.shards.open(claim, never))[0]?.again).toBeUndefined();
   });
 
