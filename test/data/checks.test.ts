@@ -45,7 +45,7 @@ describe('a check of the data', () => {
     expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 1 } });
     expect(result.message).toContain('checks that turned red: 1');
     expect(report.checks).toMatchObject([
-      { name: 'no half batch', before: 'green', after: 'red', detail: '1 rows, expected 0' },
+      { name: 'no half batch', before: 'green', after: 'red', detail: '1 row, expected 0' },
     ]);
     expect(report.compensations).toMatchObject([{ name: 'load_orders', kind: 'rerun', state: 'done' }]);
     const again = (await system.fleet.tasks()).find(({ id }) => id === report.compensations[0]?.started);
