@@ -197,7 +197,8 @@ async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message
   const { halt, pausedBy } = run;
   const act = { kind: 'resume', actor: actor('operator', by), reason } as const;
   if (run.control === 'paused') {
-    await steps.commandPatiently({ runId: run.runId, state: 'go' });
+    run.resuming += 1;
+    await steps.commandPatiently({ runId: run.runId, state: 'go' }).finally(() => (run.resuming -= 1));
     await record(run, act);
     // Paused again, or braked, while this was written: the newer order stands.
     if (isPausedBy(run, pausedBy)) run.hold({ control: 'go', pausedBy: undefined });
@@ -243,6 +244,8 @@ export async function applyBrake(run: RunState, pursuits: Pursuits): Promise<voi
  * activities are cancelled and waited for; the row is still written as soon as it can be.
  */
 async function tellWorkers(run: RunState, pursuits: Pursuits): Promise<void> {
+  // a resume that is still being written could be committed after this order
+  if (run.resuming > 0) await condition(() => run.resuming === 0, '2 seconds');
   const input = { runId: run.runId, state: run.control };
   try {
     await steps.command(input);

@@ -45,6 +45,8 @@ export class RunState implements WaitingRun {
   resolutions = 0;
   /** Holds of people that are not in the ledger yet: the run is not closed before they are. */
   unwritten = 0;
+  /** Resumes of a pause whose control row is being written. */
+  resuming = 0;
   /** The first own error of anything that runs beside the main line. */
   failure: unknown;
 
