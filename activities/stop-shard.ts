@@ -27,7 +27,6 @@ interface Due {
 /** What came of a request. */
 interface Came extends Due {
   readonly reply: Reply;
-  readonly at: number;
   readonly snapshot: Evidence | undefined;
 }
 
@@ -254,7 +253,7 @@ class ServerStop {
         const { reply, snapshot } = await send(this.deps, this.scene, server, this.lease, one, this.signal);
         if (reply.kind === 'unsent') unsent.push({ ...one, why: reply.note ?? 'nothing left' });
         else this.#sent += 1;
-        came.push({ ...one, reply, at: this.deps.clock.now(), snapshot });
+        came.push({ ...one, reply, snapshot });
         if (came.length >= this.deps.chunk) write();
       }
     };
@@ -298,7 +297,9 @@ class ServerStop {
 
   async #write(came: readonly Came[]): Promise<void> {
     if (came.length === 0) return;
-    await this.writer.answer(came.map(({ target, n, reply, at }) => ({ target, n, reply, at })));
+    // One time for the set: a target's `within` counts from here, and must not be used up by the others' requests.
+    const at = this.deps.clock.now();
+    await this.writer.answer(came.map(({ target, n, reply }) => ({ target, n, reply, at })));
     await this.writer.record(
       came.flatMap(({ target, reply, snapshot }) => [
         ...(snapshot === undefined ? [] : [snapshot]),
