@@ -39,14 +39,14 @@ describe('offboil estate check', { timeout: 120_000 }, () => {
       'ok  policy careful: waves 1, 5, 20%; confirm count',
       'ok  policy contain: waves 100%; confirm count',
       // Carte's replies carry no date, so its clock stays unknown
-      'ok  server good: Carte 8.3, dialect 8.3 (read), 1 tasks, can safe, stop, clock unknown',
+      'ok  server good: Carte 8.3, dialect 8.3 (read), 1 task, can safe, stop, clock unknown',
       'NO  server locked: locked refused the password of user "cluster". Nothing was done. Check its user and password in the estate.',
       'NO  server down: down refuses connections. Nothing was sent.',
       expect.stringMatching(
         /^ok {2}database warehouse: PostgreSQL \d+.*, may see sessions, end sessions, clock in step$/,
       ),
       `!   workers offboil: not compared: no Temporal server answers at ${NOWHERE}`,
-      expect.stringMatching(/^not all reached: 3 servers, 1 contracts, sha256:[0-9a-f]{64}$/),
+      expect.stringMatching(/^not all reached: 3 servers, 1 contract, sha256:[0-9a-f]{64}$/),
     ]);
     expect(exitCode).toBe(2);
     expect(stdout + stderr).not.toContain('wrong-secret');
