@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { keyOf } from '../../domain/contracts/plan.js';
 import type { CheckResult } from '../../domain/contracts/report.js';
+import { OffboilError } from '../../domain/errors.js';
 import type { ClosingLedger, RunFacts, TargetFacts } from '../../domain/ports.js';
+import type { TargetKey } from '../../domain/tasks.js';
 import { audit } from './audit.js';
 import { readPlan } from './plans.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
@@ -26,6 +29,7 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
           [runId, ...names],
           signal,
         );
+        if (scope !== 'unrequested') await refuseOthers(sql, runId, scope, targets, signal);
         if (targets.length === 0) return 0;
         const evidence = targets.map((target) => ({ target, at, what: why, outcome: 'skipped' as const }));
         await sql.run(
@@ -248,4 +252,30 @@ async function readTimeline(sql: Sql, runId: string, signal: AbortSignal): Promi
     const { actor, action, what } = record.parse(JSON.parse(row.record));
     return { at: row.at, what: what ?? action, ...(actor.auth === 'system' ? {} : { by: actor.user }) };
   });
+}
+
+/**
+ * Whoever names targets to skip is told when one is none, or can be skipped no more; what is skipped already, is.
+ * @throws OffboilError `TARGET_UNKNOWN`; nothing changed
+ */
+async function refuseOthers(
+  sql: Sql,
+  runId: string,
+  named: readonly TargetKey[],
+  skippable: readonly TargetKey[],
+  signal: AbortSignal,
+): Promise<void> {
+  const skipped = await sql.rows(
+    z.object({ server: z.string(), id: z.string() }),
+    `SELECT server, id FROM outcomes WHERE run_id = $1 AND outcome = 'skipped'`,
+    [runId],
+    signal,
+  );
+  const known = new Set([...skippable, ...skipped].map(keyOf));
+  const others = [...new Set(named.map(keyOf))].filter((key) => !known.has(key));
+  if (others.length === 0) return;
+  throw new OffboilError(
+    'TARGET_UNKNOWN',
+    `Not skipped: ${others.join(', ')}. Each must be a target of ${runId} that has had no request and no end. Nothing changed.`,
+  );
 }

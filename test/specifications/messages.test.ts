@@ -42,6 +42,30 @@ describe('a message to a run', () => {
     expect((await system.stops()).map(({ id }) => id)).not.toContain(left?.id);
   });
 
+  it('skip that names what is no target, or was asked already, is refused whole', async () => {
+    const system = await aSystem([aTask('load_deaf', { traits: { ignoresStop: true } }), aTask('load_1')]);
+    const handle = await system.start({});
+    await until(handle, ({ requested }) => requested === 2);
+    const [asked] = await system.stops();
+
+    const refused = await refusalOf(
+      handle.skip({
+        by: 'lead',
+        targets: [
+          { server: 'carte-1', id: 'nonsense' },
+          { server: 'carte-1', id: asked?.id ?? '' },
+        ],
+      }),
+    );
+
+    expect(refused).toMatchObject({
+      code: 'TARGET_UNKNOWN',
+      message: expect.stringContaining(`carte-1/nonsense, carte-1/${asked?.id ?? ''}`) as string,
+    });
+    await handle.result();
+    expect((await handle.report()).timeline.filter(({ what }) => what.startsWith('skip'))).toEqual([]);
+  });
+
   it('retry in a halt asks again what was refused, and the run goes on when that has ended', async () => {
     const system = await aSystem();
     await system.fleet.fault('carte-1', 'refuse', { paths: ['stopTrans'], times: 1 });
