@@ -207,6 +207,13 @@ export class OffboilClient {
       if (trouble !== undefined) throw trouble;
     };
     for await (const progress of this.handle(requestId).watch({ everyMs: 100, onTrouble })) {
+      if (progress.dryRun === true) {
+        throw new OffboilError(
+          'REQUEST_CONFLICT',
+          `A dry run of ${requestId} is under way, started by hand. Nothing was started; start it again when that has ended.`,
+          { requestId },
+        );
+      }
       if (progress.requestHash !== '') return progress.requestHash;
     }
     return undefined;

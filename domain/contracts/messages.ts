@@ -63,6 +63,8 @@ export interface Waits {
 export interface Progress {
   readonly runId: string;
   readonly requestHash: string;
+  /** It only plans; never *the* run of its request. */
+  readonly dryRun?: true;
   readonly phase: Phase;
   readonly waits?: Waits;
   readonly planHash?: string;

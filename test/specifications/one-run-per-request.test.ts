@@ -212,6 +212,22 @@ describe('a dry run', () => {
     expect((await system.run(request)).result).toMatchObject({ planned: 2, outcomes: { stopped: 2 } });
   });
 
+  it('of a script that is still open is not taken for the run that somebody starts under its id', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 3 })], { answerMs: 900 })],
+    });
+    const request = aRequest();
+    await startByScript(system, { ...request, dryRun: true });
+
+    const refused = await refusalOf(system.client.start({ ...request, dryRun: false }));
+
+    expect(refused).toMatchObject({ code: 'REQUEST_CONFLICT', message: expect.stringContaining('dry run') as string });
+    await closeOf(system, `offboil/${request.requestId}`);
+    const { result } = await system.run(request);
+    expect(result).toMatchObject({ end: 'completed', outcomes: { stopped: 3 } });
+  });
+
   it('of the client answers the plan whose hash is that of the document', async () => {
     const system = await aSystem();
     const planned = await system.client.plan(aRequest());
