@@ -61,11 +61,14 @@ function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
     unreadCovered(facts).length > 0 ||
     redAfter(facts) > 0 ||
     compensationsOwed(facts) > 0;
-  const message = joined([
-    count === 0 ? 'nothing matched, nothing was sent' : tallySentence(facts),
-    restSentence(facts),
-  ]);
+  const message = joined([count === 0 ? nothingSentence(facts) : tallySentence(facts), restSentence(facts)]);
   return isOpen ? { end: 'incomplete', exitCode: 2, message } : { end: 'completed', exitCode: 0, message };
+}
+
+/** That all which matched is left (waiting, protected, reserved by another run) is something else than that nothing matched. */
+function nothingSentence({ left }: RunFacts): string {
+  if (left.length === 0) return 'nothing matched, nothing was sent';
+  return `nothing was sent: what matched is left alone, ${counted(left.length, 'task')} (${left[0]?.why ?? ''})`;
 }
 
 /** Servers that the selection covers and that could not be read. */

@@ -5,7 +5,10 @@ import { printable, printableLines } from './printable.js';
 
 /** How the run ended, in one line: counts with the servers that need a look, and the checks. */
 export function verdictLine(say: Say, result: RunResult, report: Report | undefined): string {
-  if (result.planned === 0) return result.end === 'completed' ? say('verdict.nothing') : printableLines(result.message);
+  if (result.planned === 0) {
+    const isNothing = result.end === 'completed' && (report?.left ?? []).length === 0;
+    return isNothing ? say('verdict.nothing') : printableLines(result.message);
+  }
   const parts = [say('progress.proven', { proven: provenOf(result.outcomes), planned: result.planned })];
   for (const outcome of OUTCOMES) {
     const n = result.outcomes[outcome] ?? 0;
