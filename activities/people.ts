@@ -17,10 +17,10 @@ export async function recordAct(
 /** Commits the control row, which every worker asks before each request. */
 export async function command(
   deps: ActivityDeps,
-  { runId, state }: { readonly runId: string; readonly state: ControlState },
+  { runId, state, orderedAt }: { readonly runId: string; readonly state: ControlState; readonly orderedAt: number },
   { signal }: ActivityContext,
 ): Promise<void> {
-  await deps.ledger.control.command(runId, state, signal);
+  await deps.ledger.control.command(runId, state, orderedAt, signal);
 }
 
 /** Targets that had no request and get none: all that are left, or those a person named. */

@@ -106,8 +106,12 @@ export interface ControlLedger {
     keys: readonly ShardKey[],
     signal: AbortSignal,
   ): Promise<readonly { readonly control: ControlState; readonly epoch: number }[]>;
-  /** Commits the control row and notifies the workers. `braked` is never taken back. */
-  command(runId: string, state: ControlState, signal: AbortSignal): Promise<void>;
+  /**
+   * Commits the control row and notifies the workers. `braked` is never taken back, and an order that comes late (from a worker
+   * that stood still) does not undo a newer one.
+   * @param orderedAt milliseconds, growing from order to order of a run
+   */
+  command(runId: string, state: ControlState, orderedAt: number, signal: AbortSignal): Promise<void>;
   /** Calls back when a control row changed; only makes the next `look` earlier. @returns how to stop listening */
   listen(changed: () => void): () => void;
 }

@@ -229,7 +229,7 @@ export function controlOf(stage: Stage, process: Process, backing: ControlLedger
   const never = new AbortController().signal;
   return {
     look: (keys, signal) => ledgerCall(stage, process, `${process.name} look`, signal, () => backing.look(keys, never)),
-    command: (runId, state, signal) => backing.command(runId, state, signal),
+    command: (runId, state, orderedAt, signal) => backing.command(runId, state, orderedAt, signal),
     listen: (changed) => backing.listen(changed),
   };
 }

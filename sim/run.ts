@@ -176,7 +176,7 @@ class Story {
   async #command(state: 'go' | 'paused' | 'braked'): Promise<void> {
     if (state === 'go' && this.#isBraked) return;
     if (state !== 'go') countFault(this.stage, state);
-    await this.ledger.control.command(RUN_ID, state, never);
+    await this.ledger.control.command(RUN_ID, state, this.stage.scheduler.now, never);
     this.stage.oracles.commanded(state);
     this.stage.log(() => `the control row says ${state}`);
     this.#workers.notify();

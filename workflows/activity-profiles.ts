@@ -57,10 +57,10 @@ export const profiles = {
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry,
   },
-  /** The control row of a pause or brake: when it is not written in 2 s, the sending activities are cancelled instead. */
+  /** The control row: an attempt that hangs is given up soon, and an outage of the ledger is waited for. */
   control: {
     startToCloseTimeout: '2 seconds',
-    scheduleToCloseTimeout: '2 seconds',
+    scheduleToCloseTimeout: '24 hours',
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry: { ...retry, maximumInterval: '500 ms' },
   },

@@ -13,13 +13,13 @@ import { ERROR_CODES, OffboilError } from '../domain/errors.js';
 import { counted } from '../domain/wording.js';
 import { closingSteps } from './closing.js';
 import { closeAs, faultOf, localResult, type Fault } from './failures.js';
-import { applyBrake, registerMessages } from './handlers.js';
+import { applyCancel, registerMessages } from './handlers.js';
 import { requestIdOf, type RunInput } from './messages.js';
 import { Pursuits } from './pursuits.js';
 import { RunState } from './run-state.js';
 import { steps } from './steps.js';
 import { consentUntil } from './waits.js';
-import { sampleBystanders, stopInWaves } from './waves.js';
+import { sampleBystanders, skipBraked, stopInWaves } from './waves.js';
 
 setWorkflowOptions({ failureExceptionTypes: [OffboilError] }, bulkTermination);
 
@@ -55,8 +55,9 @@ function watchCancel(run: RunState, pursuits: Pursuits): () => Error | undefined
   let cancel: Error | undefined;
   CancellationScope.current().cancelRequested.catch((error: unknown) => {
     cancel = error instanceof Error ? error : new Error(String(error));
-    run.brake ??= { how: 'cancelled', by: 'temporal', reason: 'the workflow was cancelled' };
-    void CancellationScope.nonCancellable(() => applyBrake(run, pursuits));
+    const reason = 'the workflow was cancelled';
+    run.brake ??= { how: 'cancelled', by: 'temporal', reason };
+    void CancellationScope.nonCancellable(() => applyCancel(run, pursuits, reason));
   });
   return () => cancel;
 }
@@ -99,8 +100,12 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
     const end = await stopInWaves(run, pursuits);
     await sampled;
     if (end === 'continueAsNew') {
-      await condition(() => allHandlersFinished() && run.unwritten === 0);
-      await continueAsNew<typeof bulkTermination>({ ...input, continued: { runId: run.runId } });
+      await condition(() => allHandlersFinished() && run.unwritten === 0 && run.controlRow.isWritten);
+      // After a cancel request a continue-as-new would lose the request, and a braked run has nothing to continue.
+      if (run.brake === undefined) {
+        await continueAsNew<typeof bulkTermination>({ ...input, continued: { runId: run.runId } });
+      }
+      await skipBraked(run);
     }
     await closingSteps(run, pursuits);
   }
@@ -147,13 +152,14 @@ async function confirm(run: RunState): Promise<void> {
     const note = run.rejected.note === undefined ? '' : `: ${run.rejected.note}`;
     throw new OffboilError('PLAN_REJECTED', `${run.rejected.by} rejected the plan${note}. Nothing was sent.`);
   }
-  if (run.awaitsConsent) {
-    throw new OffboilError(
-      'PLAN_EXPIRED',
-      `Nobody confirmed the plan in time. Nothing was sent; a new request makes a new plan.`,
-    );
-  }
+  if (run.awaitsConsent) throw expired('Nobody confirmed the plan in time.');
+  // what was consented to in time may be too old by now: an earlier execution may have ended in between
+  if (Date.now() > consentUntil(plan)) throw expired('The plan is older than its validity.');
   if (run.brake === undefined) await steps.confirmPlan({ runId, planHash: plan.planHash });
+}
+
+function expired(why: string): OffboilError {
+  return new OffboilError('PLAN_EXPIRED', `${why} Nothing was sent; a new request makes a new plan.`);
 }
 
 function dryRunResult(run: RunState): RunResult {

@@ -13,6 +13,8 @@ import { steps } from './steps.js';
 
 /** A worker believes an answer of the ledger for so long: after it, nothing leaves (`design.md` §8.9). */
 const LEASE_MS = 250;
+/** So long an order waits for the ledger. */
+const CONTROL_MS = 2000;
 /** Phases in which something may still be asked of targets. */
 const ACTING_PHASES: ReadonlySet<string> = new Set(['wave', 'linger']);
 
@@ -61,9 +63,9 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
   on(run, 'skip', 'Leave targets out that have had no request.', {
     refuse: () => (run.plan === undefined ? no('there is no plan yet.') : undefined),
     handle: async ({ by, targets }) => {
-      await record(run, { kind: 'skip', actor: actor('operator', by), targets });
       const { tallies } = await steps.skipTargets({ runId: run.runId, targets, why: `skipped by ${by}` });
       run.retally(tallies);
+      await record(run, { kind: 'skip', actor: actor('operator', by), targets });
     },
   });
   on(run, 'retry', 'Ask again: what is unconfirmed, unreachable, refused or failed, or the targets named.', {
@@ -197,12 +199,10 @@ async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message
   const { halt, pausedBy } = run;
   const act = { kind: 'resume', actor: actor('operator', by), reason } as const;
   if (run.control === 'paused') {
-    run.resuming += 1;
-    await steps.commandPatiently({ runId: run.runId, state: 'go' }).finally(() => (run.resuming -= 1));
+    if (!(await run.controlRow.write(run.runId, 'go'))) return;
     await record(run, act);
     // Paused again, or braked, while this was written: the newer order stands.
     if (isPausedBy(run, pausedBy)) run.hold({ control: 'go', pausedBy: undefined });
-    else await tellWorkers(run, pursuits);
   } else if (run.control === 'go' && halt !== undefined) {
     const accepted = run.acceptable(halt.wave, pursuits.isOver(halt.wave));
     await record(run, { ...act, accepted });
@@ -233,27 +233,17 @@ async function answerHold(run: RunState, pursuits: Pursuits, act: PersonalAct): 
     .finally(() => (run.unwritten -= 1));
 }
 
-/** Nothing leaves after this returns, from any worker. */
-export async function applyBrake(run: RunState, pursuits: Pursuits): Promise<void> {
+/** A cancel request is a brake; Temporal does not tell whose it was. */
+export async function applyCancel(run: RunState, pursuits: Pursuits, reason: string): Promise<void> {
   run.hold({ control: 'braked' });
-  if (await isOpened(run)) await tellWorkers(run, pursuits);
+  await answerHold(run, pursuits, { kind: 'cancel', actor: actor('operator', 'temporal'), reason });
 }
 
 /**
- * The control row stops every worker within the lease. If it cannot be written in 2 s (the ledger is down), the sending
- * activities are cancelled and waited for; the row is still written as soon as it can be.
+ * The control row stops every worker within the lease. If it is not written in 2 s (the ledger is down), the sending activities
+ * are cancelled and waited for; the row is still written as soon as it can be.
  */
 async function tellWorkers(run: RunState, pursuits: Pursuits): Promise<void> {
-  // a resume that is still being written could be committed after this order
-  if (run.resuming > 0) await condition(() => run.resuming === 0, '2 seconds');
-  const input = { runId: run.runId, state: run.control };
-  try {
-    await steps.command(input);
-    await sleep(LEASE_MS);
-  } catch {
-    await pursuits.cancelSending();
-    void steps.commandPatiently(input).catch((error: unknown) => {
-      run.failure ??= error;
-    });
-  }
+  if (await run.controlRow.write(run.runId, run.control, CONTROL_MS)) await sleep(LEASE_MS);
+  else await pursuits.cancelSending();
 }

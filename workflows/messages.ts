@@ -46,7 +46,7 @@ export const CLOSE_TYPES = {
 
 /** Input of `bulkTermination`: the request itself. What continue-as-new adds is believed only if the ledger has that run. */
 export type RunInput = RequestInput & {
-  readonly continued?: { readonly runId: string; readonly forced?: boolean };
+  readonly continued?: { readonly runId: string };
 };
 
 export type {

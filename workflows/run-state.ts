@@ -15,6 +15,7 @@ import {
   type GateDecision,
   type GateProgress,
 } from '../domain/stopping/gate.js';
+import { ControlRow } from './control-row.js';
 import { detailsOf } from './details.js';
 import { waitsOf, type Halt, type Holds, type ManualWork, type WaitingRun } from './waits.js';
 
@@ -45,8 +46,7 @@ export class RunState implements WaitingRun {
   resolutions = 0;
   /** Holds of people that are not in the ledger yet: the run is not closed before they are. */
   unwritten = 0;
-  /** Resumes of a pause whose control row is being written. */
-  resuming = 0;
+  readonly controlRow = new ControlRow((error) => (this.failure ??= error));
   /** The first own error of anything that runs beside the main line. */
   failure: unknown;
 
@@ -166,6 +166,7 @@ export class RunState implements WaitingRun {
     return {
       runId: this.runId,
       requestHash: this.#opened?.requestHash ?? '',
+      ...(this.request?.dryRun === true ? { dryRun: true as const } : {}),
       phase: this.#shownPhase(),
       ...(waits === undefined ? {} : { waits }),
       ...(this.#plan === undefined ? {} : { planHash: this.#plan.planHash }),

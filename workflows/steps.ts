@@ -38,12 +38,8 @@ export const steps = {
     audit.readTallies.executeWithOptions({ summary: 'count outcomes' }, [input]),
   recordAct: (input: Input<'recordAct'>) =>
     audit.recordAct.executeWithOptions({ summary: `record: ${input.act.kind}` }, [input]),
-  /** Bound to 2 s in total. */
   command: (input: Input<'command'>) =>
     control.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
-  /** The same without a bound: what could not be written in 2 s must still be written. */
-  commandPatiently: (input: Input<'command'>) =>
-    audit.command.executeWithOptions({ summary: `control: ${input.state}` }, [input]),
   skipTargets: (input: Input<'skipTargets'>) =>
     audit.skipTargets.executeWithOptions({ summary: 'skip what had no request' }, [input]),
   notify: (input: Input<'notify'>) =>

@@ -40,7 +40,6 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
       await settle(run, number);
       if (workflowInfo().continueAsNewSuggested && !isBraked(run)) {
         await condition(() => pursuits.isIdle || isInterrupted(run));
-        // After a cancel request a continue-as-new would lose the request.
         if (!isInterrupted(run)) return 'continueAsNew';
       }
     }
@@ -48,8 +47,13 @@ export async function stopInWaves(run: RunState, pursuits: Pursuits): Promise<'d
   await condition(() => pursuits.isIdle || run.failure !== undefined);
   throwFailure(run);
   if (run.brake === undefined) await askToClimb(run, pursuits);
-  if (run.brake !== undefined) await skipRest(run, `${run.brake.how} by ${run.brake.by}: ${run.brake.reason}`);
+  await skipBraked(run);
   return 'done';
+}
+
+/** After a brake, what had no request gets none. */
+export async function skipBraked(run: RunState): Promise<void> {
+  if (run.brake !== undefined) await skipRest(run, `${run.brake.how} by ${run.brake.by}: ${run.brake.reason}`);
 }
 
 /** The last of the first `waves` waves that was asked for anything; 0: none. */

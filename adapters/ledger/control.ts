@@ -17,8 +17,9 @@ SELECT coalesce(c.state, 'go') AS control, coalesce(k.epoch, 0) AS epoch
 /** The row and its notice become visible together, at the commit. */
 const COMMAND = `
 WITH row AS (
-  INSERT INTO control (run_id, state) VALUES ($1, $2)
-  ON CONFLICT (run_id) DO UPDATE SET state = excluded.state WHERE control.state <> 'braked'
+  INSERT INTO control (run_id, state, ordered_at) VALUES ($1, $2, $3)
+  ON CONFLICT (run_id) DO UPDATE SET state = excluded.state, ordered_at = excluded.ordered_at
+   WHERE control.state <> 'braked' AND control.ordered_at <= excluded.ordered_at
 )
 SELECT pg_notify('${CHANNEL}', $1)`;
 
@@ -30,8 +31,8 @@ export function createControlLedger(pool: LedgerPool, url: string): ControlLedge
       const columns = [keys.map((key) => key.runId), keys.map((key) => key.wave), keys.map((key) => key.shard)];
       return pool.rows(lookRow, LOOK, columns, signal);
     },
-    async command(runId, state, signal) {
-      await pool.run(COMMAND, [runId, state], signal);
+    async command(runId, state, orderedAt, signal) {
+      await pool.run(COMMAND, [runId, state, orderedAt], signal);
     },
     listen(changed) {
       const stopping = new AbortController();

@@ -122,6 +122,27 @@ describe('the ledger gone in the middle of a wave', { timeout: 60_000 }, () => {
   });
 });
 
+describe('a pause and its resume while the ledger is gone', { timeout: 60_000 }, () => {
+  it('are written in their order when it is there again, and the run goes on', async () => {
+    const ledger = await ownPostgres();
+    const system = await startSystem({ postgres: ledger.server, servers, workers: 'none' });
+    const handle = await inMidWave(system);
+    const by = { by: 'ops-oncall', reason: 'look first' };
+
+    await ledger.end();
+    const paused = await handle.pause(by);
+    expect(paused.phase).toBe('paused');
+    const answeredAt = now();
+    const resuming = handle.resume(by);
+    await untilTime(answeredAt + 3000);
+    expect(await stopsAfter(system, answeredAt)).toBe(0);
+    await ledger.again();
+
+    expect((await resuming).waits).toBeUndefined();
+    await expectOneStopEach(system, handle, 60);
+  });
+});
+
 describe('the Temporal server gone in the middle of a wave', { timeout: 60_000 }, () => {
   const postgres = usePostgres();
 

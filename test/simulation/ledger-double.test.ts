@@ -66,7 +66,7 @@ class MarkedLedger implements SimLedger {
           keys.map((key) => this.#key(key)),
           signal,
         ),
-      command: (_runId, state, signal) => control.command(this.#runId, state, signal),
+      command: (_runId, state, orderedAt, signal) => control.command(this.#runId, state, orderedAt, signal),
       listen: () => () => undefined, // the story tells the workers itself
     };
     this.closing = {

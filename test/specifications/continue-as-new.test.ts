@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startDevServer } from '../../worker/dev-server.js';
 import { usePostgres } from '../support/postgres.js';
 import { aServer, aTask, eventually, startSystem } from '../support/system.js';
-import { until } from './acts.js';
+import { closeOf, until } from './acts.js';
 
 const BY = { by: 'ops-oncall', reason: 'look first' };
 
@@ -44,6 +44,27 @@ describe('a run that continues as new between its waves', () => {
     expect(await system.stops()).toHaveLength(16);
     const gates = timeline.map(({ what }) => what).filter((what) => what.startsWith('passed the gate'));
     expect(gates).toEqual(Array.from({ length: 7 }, (_, wave) => `passed the gate after wave ${wave + 1}`));
+  });
+
+  it('keeps a cancel that comes while it waits to continue', { timeout: 60_000 }, async () => {
+    const system = await startSystem({
+      postgres,
+      temporalAddress: await aServerWithShortHistories(),
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 4 }), aTask('other')])],
+      estate: { policies: { stepwise: { extends: 'quick', waves: [1], settle: '500ms' } } },
+    });
+    // the sample of the bystander goes on beside the waves, and the execution waits for it before it continues as new
+    await system.fleet.fault('carte-1', 'hang', { paths: ['transStatus'] });
+    const handle = await system.start({ policy: 'stepwise' });
+    const execution = system.temporal.workflow.getHandle(handle.workflowId);
+    const { runId } = await execution.describe();
+    await until(handle, ({ proven }) => proven >= 1);
+
+    await execution.cancel();
+
+    expect(await closeOf(system, handle.workflowId)).toEqual({ status: 'CANCELLED' });
+    expect((await execution.describe()).runId).toBe(runId);
+    expect((await handle.report()).end).toBe('cancelled');
   });
 
   it('tells what it waits for as before', { timeout: 60_000 }, async () => {

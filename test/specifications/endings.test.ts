@@ -72,6 +72,9 @@ describe('a run', () => {
       outcomes: { stopped: asked, skipped: 40 - asked },
     });
     expect(await system.stops()).toHaveLength(asked);
+    const { actors, timeline } = await handle.report();
+    expect(actors).toContainEqual(expect.objectContaining({ by: 'temporal', role: 'operator' }));
+    expect(timeline).toContainEqual(expect.objectContaining({ what: 'cancel: the workflow was cancelled' }));
   });
 
   it('that is cancelled while it waits for its confirm closes as Canceled and has sent nothing', async () => {

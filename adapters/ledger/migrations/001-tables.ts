@@ -215,7 +215,8 @@ CREATE INDEX approvals_of_run ON approvals (run_id, seq);
 
 CREATE TABLE control (
   run_id text PRIMARY KEY,
-  state text NOT NULL CHECK (state IN ('go', 'paused', 'braked'))
+  state text NOT NULL CHECK (state IN ('go', 'paused', 'braked')),
+  ordered_at bigint NOT NULL
 );
 
 CREATE TABLE audit (

@@ -12,8 +12,8 @@ const scene = useLedger();
 describe('a look at control rows and epochs', () => {
   it('answers for each shard asked, in the order asked', async () => {
     const [going, paused, braked] = [aRunId(), aRunId(), aRunId()];
-    await scene.ledger.control.command(paused, 'paused', never);
-    await scene.ledger.control.command(braked, 'braked', never);
+    await scene.ledger.control.command(paused, 'paused', NOW, never);
+    await scene.ledger.control.command(braked, 'braked', NOW, never);
     const key = { runId: paused, wave: 2, shard: 3 };
     await scene.ledger.shards.claim(key, NOW, never);
     await scene.ledger.shards.claim(key, NOW, never);
@@ -28,12 +28,21 @@ describe('a look at control rows and epochs', () => {
   it('shows a pause taken back, and a brake for ever', async () => {
     const runId = aRunId();
     const state = async () => (await scene.ledger.control.look([{ runId, wave: 1, shard: 0 }], never))[0]?.control;
-    await scene.ledger.control.command(runId, 'paused', never);
-    await scene.ledger.control.command(runId, 'go', never);
+    await scene.ledger.control.command(runId, 'paused', NOW, never);
+    await scene.ledger.control.command(runId, 'go', NOW + 1, never);
     expect(await state()).toBe('go');
-    await scene.ledger.control.command(runId, 'braked', never);
-    await scene.ledger.control.command(runId, 'go', never);
+    await scene.ledger.control.command(runId, 'braked', NOW + 2, never);
+    await scene.ledger.control.command(runId, 'go', NOW + 3, never);
     expect(await state()).toBe('braked');
+  });
+
+  it('shows the newest order, also when an earlier one is written late', async () => {
+    const runId = aRunId();
+    await scene.ledger.control.command(runId, 'paused', NOW + 1, never);
+    await scene.ledger.control.command(runId, 'go', NOW, never);
+    expect(await scene.ledger.control.look([{ runId, wave: 1, shard: 0 }], never)).toEqual([
+      { control: 'paused', epoch: 0 },
+    ]);
   });
 
   it('comes earlier, because a command notifies who listens', async () => {
@@ -42,7 +51,7 @@ describe('a look at control rows and epochs', () => {
     await vi.waitFor(() => {
       expect(changed).toHaveBeenCalledTimes(1);
     }, 5000); // once, as soon as it listens
-    await scene.ledger.control.command(aRunId(), 'paused', never);
+    await scene.ledger.control.command(aRunId(), 'paused', NOW, never);
     await vi.waitFor(() => {
       expect(changed).toHaveBeenCalledTimes(2);
     }, 5000);
