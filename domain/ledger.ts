@@ -268,7 +268,7 @@ export interface RunFacts {
   readonly targets: readonly TargetFacts[];
   readonly left: readonly LeftTask[];
   readonly notSeen: readonly string[];
-  readonly unreadServers: readonly { readonly server: string; readonly message: string }[];
+  readonly unreadServers: readonly { readonly server: string; readonly code: string; readonly message: string }[];
   readonly actors: readonly Actor[];
   readonly checks: readonly CheckResult[];
   readonly compensations: readonly CompensationResult[];

@@ -157,8 +157,8 @@ async function readFacts(sql: Sql, runId: string, signal: AbortSignal): Promise<
     left: plan?.beside.left ?? [],
     notSeen: plan?.beside.notSeen ?? [],
     unreadServers: await sql.rows(
-      z.object({ server: z.string(), message: z.string() }),
-      `SELECT server, problem ->> 'message' AS message FROM observations
+      z.object({ server: z.string(), code: z.string(), message: z.string() }),
+      `SELECT server, problem ->> 'code' AS code, problem ->> 'message' AS message FROM observations
         WHERE run_id = $1 AND phase = 'discovery' AND problem IS NOT NULL ORDER BY server`,
       [runId],
       signal,

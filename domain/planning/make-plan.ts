@@ -244,7 +244,9 @@ function notSeenOf(
 ): string[] {
   const unread = observations
     .filter(({ server, tasks }) => tasks === undefined && coversServer(request, server))
-    .map(({ server, problem }) => `${server}: ${problem?.message ?? 'not read'}`);
+    .map(({ server, problem }) =>
+      problem === undefined ? `${server}: not read` : `${server} (${problem.code}): ${problem.message}`,
+    );
   const parents = targets.filter(({ task }) => task.kind === 'job' || task.kind === 'workflow').length;
   return [
     ...unread,

@@ -19,7 +19,7 @@ export function needsYou(facts: RunFacts): string[] {
     ...cameBack(facts),
     ...disturbed(facts.bystanders),
     ...unreadCovered(facts).map(
-      ({ server, message }) => `${server} was not read, so nobody knows what runs there: ${message}`,
+      ({ server, code, message }) => `${server} was not read (${code}), so nobody knows what runs there: ${message}`,
     ),
   ];
 }

@@ -1,9 +1,13 @@
 import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
+import type { ErrorCode } from '../../client/index.js';
 import type { FaultKind, FaultOptions } from '../../sandbox/index.js';
 import { usePostgres } from '../support/postgres.js';
 import { aServer, aTask, startSystem, type EstateParts, type System } from '../support/system.js';
 import { expectOnlyStopped } from './scene.js';
+
+/** Time enough to read as much as Offboil reads at most. */
+const PATIENT = { limits: { perServer: 4, timeout: '30s' } };
 
 /** Two servers: one that works, and one that does not when the run looks at it first. */
 describe('a server that cannot be read when the run begins', () => {
@@ -18,32 +22,37 @@ describe('a server that cannot be read when the run begins', () => {
       entries: { 'carte-2': entry },
     });
 
-  const cases: readonly [string, FaultKind, FaultOptions, RegExp][] = [
-    ['is down', 'down', {}, /carte-2.*(refused|reach|connect)/i],
-    ['accepts and never answers', 'hang', {}, /carte-2.*300 ms/],
-    ['resets each connection', 'reset', {}, /carte-2/],
-    ['answers 200 with a login page', 'html200', {}, /carte-2.*(HTML|not Carte|no Carte|page)/i],
-    ["answers with a proxy's 502 page", 'html502', {}, /carte-2.*(502|HTML)/i],
-    ['cuts its list in the middle', 'cut', {}, /carte-2/],
-    ['sends a list without end', 'oversized', {}, /carte-2/],
-    ['lets its list drip', 'slowDrip', { ms: 20 }, /carte-2.*300 ms/],
-    ['answers its list with 500 each time', 'status500Once', { times: 1000 }, /carte-2.*500/],
-    ['refuses the password', 'unauthorised', {}, /carte-2.*(password|401)/i],
+  const cases: readonly [string, FaultKind, FaultOptions, ErrorCode, RegExp, EstateParts?][] = [
+    ['is down', 'down', {}, 'SERVER_UNREACHABLE', /carte-2.*(refused|reach|connect)/i],
+    ['accepts and never answers', 'hang', {}, 'SERVER_TIMEOUT', /carte-2.*300 ms/],
+    ['resets each connection', 'reset', {}, 'SERVER_UNREACHABLE', /carte-2/],
+    ['answers 200 with a login page', 'html200', {}, 'REPLY_NOT_CARTE', /carte-2.*(HTML|not Carte|no Carte|page)/i],
+    ["answers with a proxy's 502 page", 'html502', {}, 'REPLY_NOT_CARTE', /carte-2.*(502|HTML)/i],
+    ['cuts its list in the middle', 'cut', {}, 'REPLY_INCOMPLETE', /carte-2/],
+    ['sends a list without end', 'oversized', {}, 'REPLY_TOO_LARGE', /carte-2.*more bytes/, PATIENT],
+    ['lets its list drip', 'slowDrip', { ms: 20 }, 'SERVER_TIMEOUT', /carte-2.*300 ms/],
+    ['answers its list with 500 each time', 'status500Once', { times: 1000 }, 'REPLY_NOT_CARTE', /carte-2.*500/],
+    ['refuses the password', 'unauthorised', {}, 'AUTH_REFUSED', /carte-2.*(password|401)/i],
   ];
-  for (const [what, kind, options, says] of cases) {
-    it(`${what}: is named as not seen, gets no stop, and keeps the run from a success`, async () => {
-      const system = await aSystem();
-      await system.fleet.fault('carte-2', kind, options);
+  for (const [what, kind, options, code, says, entry] of cases) {
+    it(
+      `${what}: is named as not seen with the code of why, gets no stop, and keeps the run from a success`,
+      { timeout: 90_000 },
+      async () => {
+        const system = await aSystem(entry);
+        await system.fleet.fault('carte-2', kind, options);
 
-      const { result, report } = await system.run({});
+        const { result, report } = await system.run({});
 
-      expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, planned: 3, outcomes: { stopped: 3 } });
-      expect(result.message).toContain('not read: carte-2');
-      expect(report.notSeen.join('\n')).toMatch(says);
-      expect(report.needsYou.join('\n')).toContain('carte-2 was not read');
-      expect(report.results.every(({ server }) => server === 'carte-1')).toBe(true);
-      await expectOnlyStopped(system, report.results);
-    });
+        expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, planned: 3, outcomes: { stopped: 3 } });
+        expect(result.message).toContain('not read: carte-2');
+        expect(report.notSeen.join('\n')).toMatch(says);
+        expect(report.notSeen.join('\n')).toContain(`carte-2 (${code}): `);
+        expect(report.needsYou.join('\n')).toContain(`carte-2 was not read (${code}), `);
+        expect(report.results.every(({ server }) => server === 'carte-1')).toBe(true);
+        await expectOnlyStopped(system, report.results);
+      },
+    );
   }
 
   it('and is declared as a version that nobody knows: is left alone, with the reason', async () => {
@@ -53,7 +62,7 @@ describe('a server that cannot be read when the run begins', () => {
 
     expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 3 } });
     expect(report.notSeen.join('\n')).toContain(
-      'carte-2 is declared as version 12.7, and Offboil knows Carte from 4.4 to 11',
+      'carte-2 (VERSION_UNKNOWN): carte-2 is declared as version 12.7, and Offboil knows Carte from 4.4 to 11',
     );
     await expectOnlyStopped(system, report.results);
   });
@@ -64,7 +73,9 @@ describe('a server that cannot be read when the run begins', () => {
     const { result, report } = await system.run({});
 
     expect(result).toMatchObject({ exitCode: 2, outcomes: { stopped: 3 } });
-    expect(report.notSeen.join('\n')).toContain('its list has log_date, which only 7.0 and later send');
+    expect(report.notSeen.join('\n')).toMatch(
+      /carte-2 \(VERSION_UNKNOWN\): .*its list has log_date, which only 7.0 and later send/,
+    );
     await expectOnlyStopped(system, report.results);
   });
 
@@ -87,7 +98,7 @@ describe('a server that lists 50,000 ended objects', () => {
       postgres,
       servers: [aServer('carte-1', [aTask('load_{n}', { count: 2 }), aTask('crm')])],
       estate: { policies: { patient: { extends: 'quick', verify: { within: '60s', every: '5s' } } } },
-      entries: { 'carte-1': { limits: { perServer: 4, timeout: '30s' } } },
+      entries: { 'carte-1': PATIENT },
     });
     await system.fleet.fault('carte-1', 'listOf');
 
@@ -114,6 +125,7 @@ describe('a password that a server refuses', () => {
     const { result, report } = await system.run({});
 
     expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, planned: 0 });
+    expect(report.needsYou.join('\n')).toContain('carte-1 was not read (AUTH_REFUSED), ');
     expect(await system.stops()).toEqual([]);
     const asked = (await system.fleet.log()).map(({ answered }) => answered);
     expect(new Set(asked)).toEqual(new Set(['401']));

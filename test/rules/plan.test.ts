@@ -153,7 +153,7 @@ describe('a plan', () => {
   it('names unread servers and what no engine covers', () => {
     const draft = aPlan([], { observations: [unread('carte-2'), ...seen([aTask({ kind: 'job' })])] });
     expect(draft.notSeen).toEqual([
-      'carte-2: no answer within 10 s',
+      'carte-2 (SERVER_TIMEOUT): no answer within 10 s',
       expect.stringContaining('children of jobs'),
       expect.stringContaining('kitchen, pan'),
     ]);

@@ -78,7 +78,7 @@ describe('the verdict on a run', () => {
   });
 
   it('is incomplete when a server that the selection covers was not read, even when nothing matched', () => {
-    const unreadServers = [{ server: 'carte-2', message: 'down' }];
+    const unreadServers = [{ server: 'carte-2', code: 'SERVER_UNREACHABLE', message: 'down' }];
     expect(judgeRun(someFacts({ unreadServers }), finished)).toMatchObject({
       exitCode: 2,
       message: 'nothing matched, nothing was sent · not read: carte-2',
@@ -353,7 +353,7 @@ describe('a report', () => {
         bystanders: [
           { server: 's', id: 'b', name: 'hurt', kind: 'job', verdict: 'disturbed', sampled: false, why: 'gone' },
         ],
-        unreadServers: [{ server: 'carte-3', message: 'down' }],
+        unreadServers: [{ server: 'carte-3', code: 'SERVER_UNREACHABLE', message: 'down' }],
       }),
     ).needsYou.join('\n');
     expect(text.split('\n')).toHaveLength(7);
@@ -364,7 +364,7 @@ describe('a report', () => {
       'rerun for n on s failed',
       'reborn',
       'Bystander hurt',
-      'carte-3 was not read',
+      'carte-3 was not read (SERVER_UNREACHABLE)',
     ]) {
       expect(text).toContain(part);
     }

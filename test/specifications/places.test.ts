@@ -99,6 +99,6 @@ describe('a secret that a worker cannot resolve', () => {
     const { result, report } = await system.run({});
 
     expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 3 } });
-    expect(report.needsYou.join('\n')).toMatch(/carte-2 was not read.*NOBODY_SET_THIS/);
+    expect(report.needsYou.join('\n')).toMatch(/carte-2 was not read \(SECRET_UNRESOLVED\).*NOBODY_SET_THIS/);
   });
 });

@@ -354,7 +354,7 @@ describe('the facts of a run', () => {
     expect(facts.compensations).toMatchObject([{ state: 'done', by: 'dba-oncall' }]);
     expect(facts.bystanders).toMatchObject([{ id: 'by', verdict: 'undisturbed' }]);
     expect(facts.cameBack).toMatchObject([{ id: 'again', active: true }]);
-    expect(facts.unreadServers).toEqual([{ server: 'carte-9', message: 'no answer' }]);
+    expect(facts.unreadServers).toEqual([{ server: 'carte-9', code: 'SERVER_TIMEOUT', message: 'no answer' }]);
     expect(facts.notSeen).toEqual(['carte-9 could not be read']);
     expect(facts.timeline.map(({ by }) => by)).toEqual([
       'ops-oncall',
