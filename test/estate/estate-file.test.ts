@@ -151,6 +151,12 @@ describe('included files', () => {
 });
 
 describe('an estate is checked as a whole', () => {
+  it('and takes servers that differ in scheme, port or path, or in the case of the path, for different ones', async () => {
+    const urls = ['http://c/kettle', 'https://c/kettle', 'http://c:8080/kettle', 'http://c/Kettle', 'http://c'];
+    const entries = urls.map((url, index) => `  - { name: s${index}, engine: carte, url: "${url}" }\n`);
+    expect(await faultsOf(`servers:\n${entries.join('')}`)).toEqual([]);
+  });
+
   const contract = (rest: string): string =>
     `${SERVERS}databases:\n  - { name: w, kind: postgresql, url: "\${env:W}" }\ntasks:\n  - { match: { name: x }, ${rest} }\n`;
 
@@ -159,6 +165,16 @@ describe('an estate is checked as a whole', () => {
       'two servers of one name',
       `${SERVERS}  - { name: carte-1, engine: carte, url: "http://d" }\n`,
       '4:13: servers[2].name is "carte-1", as is servers[0].name',
+    ],
+    [
+      'one server under two names',
+      `${SERVERS}  - { name: carte-2, engine: carte, url: "HTTP://C:80/x/../kettle//" }\n`,
+      '4:42: servers[2].url is "HTTP://C:80/x/../kettle//", the same server as servers[0]; expected an address of its own',
+    ],
+    [
+      'one server under two names, without showing a password in its address',
+      `${SERVERS}  - { name: carte-2, engine: carte, url: "http://u:p@c/kettle" }\n`,
+      'servers[2].url is ***, the same server as servers[0]',
     ],
     [
       'a pattern that cannot be compiled',

@@ -9,6 +9,7 @@ import { referenceKind } from '../secrets.js';
 export function checkEstate(estate: Estate): Fault[] {
   return [
     ...(['servers', 'databases', 'notifiers'] as const).flatMap((list) => duplicates(list, estate[list])),
+    ...sameServers(estate.servers),
     ...estate.servers.flatMap(checkServer),
     ...estate.databases.flatMap(({ url }, index) => checkDatabase(url, ['databases', index, 'url'])),
     ...estate.notifiers.flatMap(checkNotifier),
@@ -28,6 +29,23 @@ function duplicates(list: string, entries: readonly { readonly name: string }[])
       },
     ];
   });
+}
+
+/** One server under two names has every task twice: in the count, and in the hands of two runs at once. */
+function sameServers(servers: Estate['servers']): Fault[] {
+  const addresses = servers.map(({ url }) => addressOf(url));
+  return servers.flatMap(({ url }, index) => {
+    const first = addresses.indexOf(addresses[index] ?? '');
+    if (first === index) return [];
+    const text = `servers[${index}].url is ${url.includes('@') ? '***' : `"${url}"`}, the same server as servers[${first}]; expected an address of its own`;
+    return [{ path: ['servers', index, 'url'], text }];
+  });
+}
+
+/** What requests go to: scheme and host in lower case, without the default port and slashes at the end. */
+function addressOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname.replace(/\/+$/, '')}`;
 }
 
 function checkServer({ url, user, password, tls, timezone }: Estate['servers'][number], index: number): Fault[] {
