@@ -87,7 +87,7 @@ async function buildEngine(server: ServerEntry, resolve: Resolve): Promise<Engin
     ...(readPassword === undefined ? {} : { password: await readPassword(), refreshPassword: readPassword }),
     ...(version === undefined ? {} : { version }),
     ...(timezone === undefined ? {} : { timezone }),
-    ...(tls === undefined ? {} : { tls: await readTls(tls) }),
+    ...(tls === undefined ? {} : { tls: await readTls(server.name, tls) }),
   };
   switch (server.engine) {
     case 'carte':
@@ -99,14 +99,32 @@ async function buildEngine(server: ServerEntry, resolve: Resolve): Promise<Engin
 
 type TlsEntry = NonNullable<ServerEntry['tls']>;
 
-async function readTls({ ca, cert, key, serverName, minVersion }: TlsEntry) {
+async function readTls(server: string, { ca, cert, key, serverName, minVersion }: TlsEntry) {
   return {
-    ...(ca === undefined ? {} : { ca: await readFile(ca, 'utf8') }),
-    ...(cert === undefined ? {} : { cert: await readFile(cert, 'utf8') }),
-    ...(key === undefined ? {} : { key: await readFile(key, 'utf8') }),
+    ...(ca === undefined ? {} : { ca: await readPem(server, 'ca', ca) }),
+    ...(cert === undefined ? {} : { cert: await readPem(server, 'cert', cert) }),
+    ...(key === undefined ? {} : { key: await readPem(server, 'key', key) }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(minVersion === undefined ? {} : { minVersion }),
   };
+}
+
+/** What Node would say of a wrong file names neither the server nor the field. */
+async function readPem(server: string, field: 'ca' | 'cert' | 'key', path: string): Promise<string> {
+  const holds = field === 'key' ? 'PRIVATE KEY' : 'CERTIFICATE';
+  const refuse = (why: string, cause?: unknown): OffboilError =>
+    new OffboilError(
+      'SECRET_UNRESOLVED',
+      `tls.${field} of ${server} is "${path}", ${why}; expected a PEM file with -----BEGIN ${holds}-----. Nothing was sent with it. Provide it on this worker, or correct the estate file.`,
+      { reference: path },
+      cause === undefined ? undefined : { cause },
+    );
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw refuse(`which this worker cannot read (${code})`, error);
+  });
+  if (!new RegExp(`-----BEGIN [A-Z0-9 ]*${holds}-----`).test(text)) throw refuse('which holds no PEM of that kind');
+  return text;
 }
 
 async function buildDatabase(entry: DatabaseEntry, resolve: Resolve, clock: Clock): Promise<Database> {
