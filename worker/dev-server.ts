@@ -10,10 +10,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
 import { z } from 'zod';
 import {
   identify,
@@ -62,50 +61,62 @@ const STOP_WITHIN_MS = 5_000;
 /**
  * Starts a Temporal dev server as a process of its own: what uses it may be killed, and must find it again.
  * A server that a dead owner left over in this folder, or beside it, is ended by pid and start time.
- * @throws OffboilError `TEMPORAL_UNAVAILABLE` with the end of the server's log
+ * @throws OffboilError `TEMPORAL_UNAVAILABLE` with the end of the server's log, or with the port that is taken
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const folder = resolve(options.folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
   await endLeftovers(dirname(folder), folder);
   for (let tries = 1; ; tries++) {
-    const port = options.port ?? (await freePort());
-    const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+    await refuseTaken(options);
+    const ports: Ports = {
+      grpc: options.port ?? (await freePort()),
+      http: await freePort(),
+      ...(options.uiPort === undefined ? {} : { ui: options.uiPort === 0 ? await freePort() : options.uiPort }),
+    };
     try {
-      return await launch(folder, options, port, uiPort);
+      return await launch(folder, options, ports);
     } catch (error) {
-      const collided = logEnd(folder).includes('address already in use');
       if (options.lasting !== true) remove(folder);
-      // between our look and the server's bind somebody else took the port
-      const chosen = options.port === undefined || options.uiPort === 0;
-      if (!collided || !chosen || tries >= 3) throw error;
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      // Between our look and the server's bind somebody else may have taken a port. One that was asked for is refused above.
+      const stillFree = await Promise.all(Object.values(ports).map(isFree));
+      if (tries >= 3 || stillFree.every(Boolean)) throw error;
     }
   }
 }
 
-async function launch(
-  folder: string,
-  options: DevServerOptions,
-  port: number,
-  uiPort: number | undefined,
-): Promise<DevServer> {
+/** Another Temporal server on the port would answer in place of ours, and two ledgers would serve one task queue. */
+async function refuseTaken({ port, uiPort }: DevServerOptions): Promise<void> {
+  for (const asked of [port, uiPort]) {
+    if (asked === undefined || (await isFree(asked))) continue;
+    throw new OffboilError(
+      'TEMPORAL_UNAVAILABLE',
+      `Port ${asked} on 127.0.0.1 is taken by another program, perhaps another Temporal server. No Temporal server was started. End that program, or set TEMPORAL_ADDRESS to a free port, here and for the commands that follow.`,
+    );
+  }
+}
+
+interface Ports {
+  readonly grpc: number;
+  readonly ui?: number;
+  /** Of its HTTP API. Always one that we have just chosen, so that no other server answers there. */
+  readonly http: number;
+}
+
+async function launch(folder: string, options: DevServerOptions, ports: Ports): Promise<DevServer> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lasting = options.lasting ?? false;
   const log = openSync(join(folder, LOG), lasting ? 'a' : 'w', 0o600);
   const settings = Object.entries(options.dynamicConfig ?? {}).flatMap(([key, value]) => [
     '--dynamic-config-value',
     `${key}=${JSON.stringify(value)}`,
   ]);
-  const child = spawn(
-    resolve(options.cliPath),
-    [...argumentsOf(join(folder, DATABASE), lasting, port, uiPort), ...settings],
-    {
-      cwd: folder,
-      // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
-      detached: true,
-      stdio: ['ignore', log, log],
-    },
-  );
+  const child = spawn(resolve(options.cliPath), [...argumentsOf(join(folder, DATABASE), lasting, ports), ...settings], {
+    cwd: folder,
+    // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   child.on('error', () => undefined); // shows as a missing pid below
   child.unref();
@@ -114,14 +125,14 @@ async function launch(
   const record = { owner: identify(process.pid) ?? { pid: process.pid, started: 'unknown' }, server, lasting };
   writeFileSync(join(folder, RECORD), JSON.stringify(record), { mode: 0o600 });
 
-  const address = `127.0.0.1:${port}`;
+  const address = `127.0.0.1:${ports.grpc}`;
   const stop = async (): Promise<void> => {
     await end(server);
     if (lasting) rmSync(join(folder, RECORD), { force: true });
     else remove(folder);
   };
   try {
-    await untilReady(folder, port, server);
+    await untilReady(folder, ports.http, server);
   } catch (error) {
     await end(server);
     throw error;
@@ -130,15 +141,16 @@ async function launch(
     address,
     pid: server.pid,
     stop,
-    ...(uiPort === undefined ? {} : { uiAddress: `http://127.0.0.1:${uiPort}` }),
+    ...(ports.ui === undefined ? {} : { uiAddress: `http://127.0.0.1:${ports.ui}` }),
   };
 }
 
-function argumentsOf(database: string, lasting: boolean, port: number, uiPort: number | undefined): string[] {
+function argumentsOf(database: string, lasting: boolean, { grpc, ui, http }: Ports): string[] {
   return [
-    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'],
-    ...(uiPort === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)]),
-    ...(uiPort === undefined ? [] : ['--ui-disable-news-fetch']),
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(grpc), '--log-level', 'warn'],
+    ...['--http-port', String(http)],
+    ...(ui === undefined ? ['--headless'] : ['--ui-ip', '127.0.0.1', '--ui-port', String(ui)]),
+    ...(ui === undefined ? [] : ['--ui-disable-news-fetch']),
     ...['--db-filename', database],
     ...SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
     // in memory it failed under stress in the SDK's own CI, and a plain file was too slow
@@ -150,36 +162,16 @@ function argumentsOf(database: string, lasting: boolean, port: number, uiPort: n
   ];
 }
 
-/** Ready means: it knows its namespace. It listens a little earlier. */
-async function untilReady(folder: string, port: number, server: ProcessIdentity): Promise<void> {
+/** Ready means: it knows its namespace. Asked on a port that only it can have: elsewhere another server might answer. */
+async function untilReady(folder: string, httpPort: number, server: ProcessIdentity): Promise<void> {
+  const url = `http://127.0.0.1:${httpPort}/api/v1/namespaces/default`;
   for (const until = Date.now() + READY_WITHIN_MS; ; await sleep(50)) {
     if (!isAlive(server)) throw failure(folder, 'ended at once');
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok === true) return;
     if (Date.now() > until) throw failure(folder, 'did not get ready');
-    // a gRPC connection that is refused tries again after a second only
-    if (!(await listens(port))) continue;
-    try {
-      const connection = await Connection.connect({ address: `127.0.0.1:${port}`, connectTimeout: '2 seconds' });
-      try {
-        await connection.workflowService.describeNamespace({ namespace: 'default' });
-        return;
-      } finally {
-        await connection.close();
-      }
-    } catch (error) {
-      if (Date.now() > until) throw failure(folder, 'did not get ready', error);
-    }
   }
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 }
 
 /** Ends what dead owners left over. Beside the folder, lasting ones are left alone: somebody may want to look at them. */
@@ -195,7 +187,6 @@ async function endLeftovers(parent: string, own: string): Promise<void> {
       if (!left.lasting) remove(folder);
     }
   }
-  mkdirSync(own, { recursive: true, mode: 0o700 });
 }
 
 function readRecord(folder: string): z.infer<typeof recordSchema> | undefined {
@@ -233,6 +224,14 @@ function logEnd(folder: string): string {
 function failure(folder: string, what: string, cause?: unknown): OffboilError {
   const message = `The Temporal server in ${folder} ${what}. Its log ends:\n${logEnd(folder)}`;
   return new OffboilError('TEMPORAL_UNAVAILABLE', message, {}, { cause });
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }
 
 function freePort(): Promise<number> {

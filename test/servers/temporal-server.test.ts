@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type DevServer, type DevServerOptions, startDevServer } from '../../worker/dev-server.js';
 
 let parent: string;
@@ -30,6 +31,10 @@ async function answers(address: string): Promise<boolean> {
     (connection) => connection.close().then(() => true),
     () => false,
   );
+}
+
+function portOf({ address }: DevServer): number {
+  return Number(address.split(':')[1]);
 }
 
 /** Something that listens on a port until the test ends. */
@@ -92,9 +97,39 @@ describe('a Temporal server of ours', () => {
     await expect(start('a')).rejects.toThrow(`already runs there, started by process ${process.pid}`);
   });
 
-  it('that cannot get its port says so with the end of its log', async () => {
+  it('is refused a port that is taken, with what to do', async () => {
     const port = await takenPort();
-    await expect(start('a', { port })).rejects.toThrow(/ended at once.*address already in use/s);
+    for (const ports of [{ port }, { uiPort: port }])
+      await expect(start('a', ports)).rejects.toThrow(
+        new RegExp(`Port ${port} on 127.0.0.1 is taken by another program.* set TEMPORAL_ADDRESS`),
+      );
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it('is refused the port of another one, and does not join it', async () => {
+    const other = await start('other');
+    await expect(start('a', { port: portOf(other) })).rejects.toThrow(`Port ${portOf(other)} on 127.0.0.1 is taken`);
+    expect(await answers(other.address)).toBe(true);
+  });
+
+  it('does not join another one that takes its port while it starts', async () => {
+    const early = await start('early'); // lends us a port that is free again
+    await early.stop();
+    const port = portOf(early);
+    const slow = join(parent, 'slow-temporal');
+    const go = join(parent, 'go');
+    const wait = `while [ ! -e ${go} ]; do sleep 0.05; done`;
+    writeFileSync(slow, `#!/bin/sh\n${wait}\nexec ${process.env['TEMPORAL_CLI_PATH'] ?? ''} "$@"\n`, { mode: 0o755 });
+    const late = start('late', { port, cliPath: slow }).catch((error: unknown) => error);
+    await vi.waitFor(() => {
+      expect(existsSync(join(parent, 'late', 'offboil-temporal.json'))).toBe(true);
+    }, 10_000);
+    const other = await start('other', { port });
+    await sleep(500); // long enough to take the other's answers for its own
+    writeFileSync(go, '');
+    expect(String(await late)).toContain(`Port ${port} on 127.0.0.1 is taken`);
+    expect(await answers(other.address)).toBe(true);
+    expect(readdirSync(parent)).not.toContain('late');
   });
 
   it('that cannot be started at all says from where', async () => {
