@@ -32,8 +32,8 @@ export async function endSessions(
           younger.push(session.pid);
           continue;
         }
-        if (!mayLeave()) return notes.length > 0 ? { kind: 'ended', note: notes.join(', ') } : unsent();
-        const result = await database.endSession(session, signal);
+        const result = await database.endSession(session, mayLeave, signal);
+        if (result === 'heldBack') return notes.length > 0 ? { kind: 'ended', note: notes.join(', ') } : unsent();
         if (result === 'refused')
           return rejected(
             `${match.database} refused to end session ${session.pid}: the account lacks pg_signal_backend`,

@@ -100,8 +100,15 @@ export interface Database {
   ): Promise<QueryResult>;
   /** Sessions that match all that is given; never our own. */
   sessions(match: SessionMatch, signal: AbortSignal): Promise<DatabaseSession[]>;
-  /** Ends the session after comparing pid and start again; `gone` when it is no longer that session. */
-  endSession(session: DatabaseSession, signal: AbortSignal): Promise<'ended' | 'gone' | 'refused'>;
+  /**
+   * Ends the session after comparing pid and start again; `gone` when it is no longer that session.
+   * @param mayLeave asked in the synchronous step in which the statement is written; `heldBack`: it said no, nothing left
+   */
+  endSession(
+    session: DatabaseSession,
+    mayLeave: () => boolean,
+    signal: AbortSignal,
+  ): Promise<'ended' | 'gone' | 'refused' | 'heldBack'>;
 }
 
 /** Tells people outside; one attempt, the caller decides about repeats. */

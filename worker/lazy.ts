@@ -31,7 +31,7 @@ export function lazyDatabase(build: () => Promise<Database>): Database {
     probe: async (signal) => (await database()).probe(signal),
     query: async (sql, limits, signal) => (await database()).query(sql, limits, signal),
     sessions: async (match, signal) => (await database()).sessions(match, signal),
-    endSession: async (session, signal) => (await database()).endSession(session, signal),
+    endSession: async (session, mayLeave, signal) => (await database()).endSession(session, mayLeave, signal),
   };
 }
 

@@ -86,10 +86,15 @@ export function createPostgresDatabase(options: {
       });
     },
 
-    async endSession(session, signal) {
+    async endSession(session, mayLeave, signal) {
       const identity = [session.pid, session.startedAt, session.applicationName, session.user];
       try {
-        const [row] = await rows(endRow, END, identity, signal);
+        // Asked with the connection in hand: a ready connection writes the statement in the same step.
+        const found = await run(CATALOG_WITHIN_MS, signal, async (client) =>
+          mayLeave() ? z.array(endRow).parse((await client.query(END, identity)).rows) : 'heldBack',
+        );
+        if (found === 'heldBack') return found;
+        const [row] = found;
         if (row?.hidden === true) return 'refused';
         if (row === undefined || row.ended === null) return 'gone';
         if (row.ended) return 'ended';

@@ -6,6 +6,7 @@ import { usePostgres } from '../../support/postgres.js';
 
 const postgres = usePostgres();
 const never = new AbortController().signal;
+const always = () => true;
 const limits = { timeoutMs: 5000, maxRows: 100 };
 const clients: pg.Client[] = [];
 let warehouse: PostgresDatabase;
@@ -158,16 +159,27 @@ describe('ending a session', () => {
   it('rolls its open transaction back', async () => {
     const { client, session, lost } = await aSession('end_me');
     await client.query('BEGIN; DELETE FROM orders');
-    expect(await warehouse.endSession(session, never)).toBe('ended');
+    expect(await warehouse.endSession(session, always, never)).toBe('ended');
     await lost;
     expect((await warehouse.query('SELECT count(*) FROM orders', limits, never)).rows).toEqual([[250]]);
   });
 
   it('leaves alone a later session under the same number, or one that serves somebody else by now', async () => {
     const { client, session } = await aSession('pooled');
-    expect(await warehouse.endSession({ ...session, startedAt: '2026-01-01T00:00:00.000000Z' }, never)).toBe('gone');
+    expect(await warehouse.endSession({ ...session, startedAt: '2026-01-01T00:00:00.000000Z' }, always, never)).toBe(
+      'gone',
+    );
     await client.query(`SET application_name = 'another task'`);
-    expect(await warehouse.endSession(session, never)).toBe('gone');
+    expect(await warehouse.endSession(session, always, never)).toBe('gone');
+    expect((await client.query('SELECT 1')).rowCount).toBe(1);
+  });
+
+  it('asks for the right to with its connection in hand, and without it leaves the session alone', async () => {
+    const { client, session } = await aSession('held_back');
+    let mayLeave = true;
+    const ending = warehouse.endSession(session, () => mayLeave, never);
+    mayLeave = false;
+    expect(await ending).toBe('heldBack');
     expect((await client.query('SELECT 1')).rowCount).toBe(1);
   });
 
@@ -177,14 +189,14 @@ describe('ending a session', () => {
     await vi.waitFor(async () => {
       expect(await warehouse.sessions({ applicationName: 'short' }, never)).toEqual([]);
     }, 5000);
-    expect(await warehouse.endSession(session, never)).toBe('gone');
+    expect(await warehouse.endSession(session, always, never)).toBe('gone');
   });
 
   it('without the right to is refused', async () => {
     const { client, session } = await aSession('not_yours');
-    expect(await blind.endSession(session, never)).toBe('refused');
+    expect(await blind.endSession(session, always, never)).toBe('refused');
     await clients[0]?.query(`GRANT pg_read_all_stats TO ${clerk}`);
-    expect(await blind.endSession(session, never)).toBe('refused');
+    expect(await blind.endSession(session, always, never)).toBe('refused');
     await clients[0]?.query(`REVOKE pg_read_all_stats FROM ${clerk}`);
     expect((await client.query('SELECT 1')).rowCount).toBe(1);
   });
