@@ -143,19 +143,30 @@ describe('a pause and its resume while the ledger is gone', { timeout: 60_000 },
   });
 });
 
-describe('the Temporal server gone in the middle of a wave', { timeout: 60_000 }, () => {
+describe('the Temporal server gone in the middle of a wave', { timeout: 120_000 }, () => {
   const postgres = usePostgres();
 
-  it('ends no run: it is finished when the server is there again, each task asked once', async () => {
+  it('ends no run: what was intended goes on while it is gone, the rest when it is there again, each task asked once', async () => {
     const temporal = await ownTemporal();
-    const system = await startSystem({ postgres, servers, workers: 'none', temporalAddress: temporal.server.address });
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', [aTask('load_{n}', { count: 200 })], { answerMs: 200 })],
+      workers: 'none',
+      temporalAddress: temporal.server.address,
+    });
     const handle = await inMidWave(system);
 
     await temporal.end();
+    const goneAt = now();
+    await untilTime(goneAt + 3000);
+    expect(await stopsAfter(system, goneAt)).toBeGreaterThan(0);
+    expect((await stopLog(system)).length).toBeLessThan(200);
     await temporal.again();
     const backAt = now();
 
-    await expectOneStopEach(system, handle, 60);
+    await expectOneStopEach(system, handle, 200);
+    const next = (await stopLog(system)).find(({ at }) => at > backAt);
+    figure('Temporal back → next stop', (next?.at ?? Number.NaN) - backAt);
     figure('Temporal back → end of the run', now() - backAt);
   });
 });
