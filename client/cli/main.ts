@@ -10,6 +10,13 @@ process.on('SIGINT', () => {
   interrupt.abort();
 });
 
+// Whoever reads us through `head` has seen enough: nobody is told any more, and the exit code is still the run's.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
