@@ -1,7 +1,7 @@
 import { estateSchema, type Estate } from '../domain/contracts/estate.js';
 import { OffboilError } from '../domain/errors.js';
 import { checkEstate } from './estate-reading/check-estate.js';
-import { describeIssues } from './estate-reading/describe-issue.js';
+import { describeIssues, nameKnownFields } from './estate-reading/describe-issue.js';
 import { readEstateSource } from './estate-reading/source.js';
 
 /**
@@ -10,7 +10,7 @@ import { readEstateSource } from './estate-reading/source.js';
  */
 export async function readEstateFile(path: string): Promise<{ readonly estate: Estate }> {
   const source = await readEstateSource(path);
-  const parsed = estateSchema.safeParse(source.value);
+  const parsed = estateSchema.safeParse(source.value, { error: nameKnownFields });
   const faults = parsed.success ? checkEstate(parsed.data) : describeIssues(parsed.error, source.value);
   const lines = [...source.faults, ...faults.map((fault) => source.render(fault))];
   if (parsed.success && lines.length === 0) return { estate: parsed.data };

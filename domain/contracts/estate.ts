@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PRIORITIES, RUNGS, TASK_KINDS } from '../tasks.js';
 import { policySchema } from './policy.js';
-import { duration } from './request.js';
+import { durationAboveZero } from './request.js';
 
 const name = z.string().regex(/^[\w][\w.-]{0,99}$/, 'letters, digits, dot, dash and underscore');
 /** `${env:NAME}` or `${file:/path}`, or plain text. References are resolved in the worker and stored as references. */
@@ -31,7 +31,7 @@ const server = z.strictObject({
   site: name.optional(),
   labels: z.record(z.string(), z.string()).default({}),
   limits: z
-    .strictObject({ perServer: z.number().int().min(1).max(64).default(4), timeout: duration.default('10s') })
+    .strictObject({ perServer: z.number().int().min(1).max(64).default(4), timeout: durationAboveZero.default('10s') })
     .default({ perServer: 4, timeout: '10s' }),
   tls: tls.optional(),
 });
@@ -74,7 +74,7 @@ const contract = z.strictObject({
   stop: z
     .strictObject({
       ladder: z.array(z.enum(RUNGS)).nonempty().default(['stop']),
-      within: duration.optional(),
+      within: durationAboveZero.optional(),
     })
     .default({ ladder: ['stop'] }),
   writes: z

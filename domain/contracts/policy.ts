@@ -1,9 +1,12 @@
 import { z } from 'zod';
-import { duration } from './request.js';
+import { duration, durationAboveZero } from './request.js';
 
 const share = z.string().regex(/^(?:100|\d{1,2})(?:\.\d+)?%$/, 'expected a share such as 20%');
+const shareAboveZero = z
+  .string()
+  .regex(/^(?=.*[1-9])(?:100|\d{1,2})(?:\.\d+)?%$/, 'expected a share above zero such as 20%');
 /** A step of a ramp, or a limit: a number of targets, or a share. */
-const amount = z.union([z.number().int().min(1), share]);
+const amount = z.union([z.number().int().min(1), shareAboveZero]);
 const limit = z.union([z.number().int().min(0), share]);
 export type Amount = z.infer<typeof amount>;
 
@@ -18,7 +21,11 @@ export const policySchema = z.strictObject({
     .strictObject({ failed: limit.optional(), unconfirmed: limit.optional(), wait: duration.optional() })
     .optional(),
   verify: z
-    .strictObject({ within: duration.optional(), every: duration.optional(), linger: duration.optional() })
+    .strictObject({
+      within: durationAboveZero.optional(),
+      every: durationAboveZero.optional(),
+      linger: duration.optional(),
+    })
     .optional(),
   watchAfter: duration.optional(),
   climb: z.enum(['ask', 'auto']).optional(),

@@ -3,9 +3,18 @@ import { OffboilError } from '../errors.js';
 import { PRIORITIES, TASK_KINDS } from '../tasks.js';
 
 /** `500ms`, `10s`, `5m`, `2h`: parsed to milliseconds. */
-export const duration = z
-  .string()
-  .regex(/^\d+(?:\.\d+)?(ms|s|m|h)$/, 'expected a duration such as 500ms, 10s, 5m or 2h');
+export const duration = durationOf(/^\d+(?:\.\d+)?(ms|s|m|h)$/, 'expected a duration such as 500ms, 10s, 5m or 2h');
+
+/** A duration that cannot be nothing: the time somebody is given, or the beat of a loop. */
+export const durationAboveZero = durationOf(
+  /^(?=.*[1-9])\d+(?:\.\d+)?(ms|s|m|h)$/,
+  'expected a duration above zero such as 500ms, 10s, 5m or 2h',
+);
+
+/** A bare number is told the same as a text that is no duration. */
+function durationOf(pattern: RegExp, expected: string) {
+  return z.string({ error: expected }).regex(pattern, expected);
+}
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 

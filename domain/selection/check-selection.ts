@@ -78,12 +78,17 @@ function faultsOfScope({ select }: TerminationRequest): string[] {
 
 function suggestion(word: string, known: readonly string[], label: string): string {
   if (known.length === 0) return `; it declares no ${label} at all`;
-  const near = known
+  const likely = likelyWord(word, known);
+  if (likely !== undefined) return `; did you mean "${likely}"?`;
+  return known.length <= 12 ? `; it has ${known.join(', ')}` : `; it has ${known.length} others`;
+}
+
+/** The known word that somebody who typed another one most likely meant. */
+export function likelyWord(word: string, known: readonly string[]): string | undefined {
+  return known
     .map((other) => ({ other, distance: editDistance(word.toLowerCase(), other.toLowerCase()) }))
     .filter(({ other, distance }) => distance <= Math.max(2, Math.floor(Math.min(word.length, other.length) / 4)))
-    .sort((a, b) => a.distance - b.distance)[0];
-  if (near !== undefined) return `; did you mean "${near.other}"?`;
-  return known.length <= 12 ? `; it has ${known.join(', ')}` : `; it has ${known.length} others`;
+    .sort((a, b) => a.distance - b.distance)[0]?.other;
 }
 
 /** Levenshtein's distance: how many letters to add, drop or change. */

@@ -77,10 +77,10 @@ extra: 1
       'offboil.yaml:6:5: servers[1].url is missing; expected text.',
       'offboil.yaml:9:15: tasks[0].priority is "hihg"; expected low, normal, high or core.',
       'offboil.yaml:10:25: tasks[0].compensate.kind is "reurn"; expected rerun or manual.',
-      'offboil.yaml:12:19: policies.p.waves[1] is "300%"; expected a share such as 20%.',
+      'offboil.yaml:12:19: policies.p.waves[1] is "300%"; expected a share above zero such as 20%.',
       'offboil.yaml:12:16: policies.p.waves[0] is 0; expected at least 1.',
-      'offboil.yaml:12:34: policies.p.settle is 10; expected text.',
-      'offboil.yaml:13:1: extra is no field that is known here.',
+      'offboil.yaml:12:34: policies.p.settle is 10; expected a duration such as 500ms, 10s, 5m or 2h.',
+      'offboil.yaml:13:1: extra is no field that is known here (its value is not shown: it may be a secret); expected servers, databases, tasks, unmatched, include, policies or notifiers.',
       'Nothing was read.',
     ]);
   });
@@ -98,9 +98,56 @@ extra: 1
     expect((await faultsOf(text.replace('password: 5', 'password: p'))).join()).not.toContain('geheim');
   });
 
+  it('names the likely field and all that are known where one is misspelt, and never its value', async () => {
+    const server = (rest: string): string => `servers:\n  - { name: a, engine: carte, url: "http://a", ${rest} }\n`;
+    expect(await faultsOf(server('user: u, pasword: geheim'))).toEqual([
+      'offboil.yaml:2:57: servers[0].pasword is no field that is known here (its value is not shown: it may be a secret); did you mean "password"? expected name, engine, url, user, password, version, timezone, site, labels, limits or tls. Nothing was read.',
+    ]);
+    expect(await faultsOf(server('limits: { perServr: 1 }'))).toEqual([
+      expect.stringContaining('did you mean "perServer"? expected perServer or timeout.'),
+    ]);
+    expect(await faultsOf(`${SERVERS}tasks: [{ match: { name: x }, compensate: { kind: rerun, runn: x } }]\n`)).toEqual(
+      [expect.stringContaining('did you mean "run"? expected kind, run or parameters.')],
+    );
+  });
+
+  it('says what to write where YAML reads a text as a number', async () => {
+    const text = `servers:
+  - { name: a, engine: carte, url: "http://a", user: u, password: 4711, version: 5.4, limits: { timeout: 10 } }
+tasks:
+  - { match: { name: x }, group: true, stop: { within: 5 } }
+`;
+    expect((await faultsOf(text)).map((line) => line.replace(/^.*?: /, ''))).toEqual([
+      'servers[0].password is ***; expected text in quotes.',
+      "servers[0].version is 5.4; expected text such as '5.4' in quotes.",
+      'servers[0].limits.timeout is 10; expected a duration above zero such as 500ms, 10s, 5m or 2h.',
+      "tasks[0].group is true; expected text such as 'true' in quotes.",
+      'tasks[0].stop.within is 5; expected a duration above zero such as 500ms, 10s, 5m or 2h.',
+      'Nothing was read.',
+    ]);
+  });
+
+  it.each([
+    ['a request limit', SERVERS.replace('/kettle"', '/kettle", limits: { timeout: 0s }'), 'limits.timeout is "0s"'],
+    ['a beat of looking', `${SERVERS}policies: { p: { verify: { every: 0ms } } }\n`, 'verify.every is "0ms"'],
+    ['the time of a policy', `${SERVERS}policies: { p: { verify: { within: 0.0s } } }\n`, 'verify.within is "0.0s"'],
+    ['the time of a contract', `${SERVERS}tasks: [{ match: { name: x }, stop: { within: 0s } }]\n`, 'within is "0s"'],
+    ['a wave as a share', `${SERVERS}policies: { p: { waves: [0%] } }\n`, 'waves[0] is "0%"'],
+  ])('is refused where %s is nothing', async (_, text, subject) => {
+    expect(await faultsOf(text)).toEqual([expect.stringMatching(/^offboil\.yaml:\d+:\d+: .*above zero/)]);
+    expect((await faultsOf(text)).join()).toContain(`${subject}; expected a`);
+  });
+
+  it('takes nothing for an answer where it means something', async () => {
+    const policy = 'extends: careful, settle: 0s, watchAfter: 0s, verify: { linger: 0s }, gate: { failed: 0% }';
+    expect(await faultsOf(`${SERVERS}policies: { p: { ${policy} } }\n`)).toEqual([]);
+  });
+
   it('that is no YAML, repeats a key or multiplies anchors is refused with its place', async () => {
     expect((await faultsOf('servers:\n  - name: [\n'))[0]).toMatch(/^offboil\.yaml:\d+:\d+: /);
-    expect((await faultsOf(`${SERVERS}servers: []\n`))[0]).toMatch(/^offboil\.yaml:4:1: Map keys must be unique/);
+    expect((await faultsOf(`${SERVERS}servers: []\n`))[0]).toContain(
+      'offboil.yaml:4:1: servers stands here once more; expected each field once.',
+    );
     const bomb = [
       'a: &a [x, x]',
       ...'bcdefgh'

@@ -94,7 +94,8 @@ async function readYaml(path: string, shown: string): Promise<YamlFile | string[
     lineCounter: lines,
   });
   const errors = [...document.errors, ...document.warnings].map(
-    ({ pos, message }) => `${place(shown, lines, pos[0])}: ${message}.`,
+    ({ pos, code, message }) =>
+      `${place(shown, lines, pos[0])}: ${code === 'DUPLICATE_KEY' ? repeatedKey(text.slice(pos[0])) : message}.`,
   );
   if (errors.length > 0) return errors;
   try {
@@ -102,6 +103,12 @@ async function readYaml(path: string, shown: string): Promise<YamlFile | string[
   } catch (error) {
     return [`${shown}: ${error instanceof Error ? error.message : String(error)}.`]; // too many aliases
   }
+}
+
+/** @param rest the file from the repeated key on */
+function repeatedKey(rest: string): string {
+  const key = /^(?:"[^"\n]*"|'[^'\n]*'|[^:\n]+)/.exec(rest)?.[0].trim() ?? '';
+  return `${key} stands here once more; expected each field once`;
 }
 
 function merge(main: YamlFile, included: readonly YamlFile[], faults: string[]): EstateSource {
