@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { OffboilError } from '../../domain/errors.js';
 import type { Clock, Database, DatabaseSession, QueryResult } from '../../domain/ports.js';
 import type { Secret } from '../../domain/secret.js';
+import { ServerSlots } from '../engines/kettle/slots.js';
 import { borrow, wordsOf } from './borrow.js';
 
 /** A database of the estate with its few connections. */
@@ -11,6 +12,7 @@ export interface PostgresDatabase extends Database {
   close(): Promise<void>;
 }
 
+const CONNECTIONS = 3;
 const CATALOG_WITHIN_MS = 10_000;
 /** A check must not queue behind a lock for all of its time: whoever holds it is perhaps what the check is about. */
 const LOCK_WITHIN_MS = 5000;
@@ -35,15 +37,19 @@ export function createPostgresDatabase(options: {
     connectionString: options.url.reveal(),
     application_name: 'offboil',
     options: '-c default_transaction_read_only=on',
-    max: 3,
+    max: CONNECTIONS,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 10_000,
     types: { getTypeParser: parserOf },
   });
   pool.on('error', () => undefined); // an idle connection was lost: the next one is made anew
 
+  // Who waits for one of ours is not told that the database gave none: the times count from the turn.
+  const turns = new ServerSlots(CONNECTIONS);
+  // One is left to find and end sessions while owners' queries take their time.
+  const queryTurns = new ServerSlots(CONNECTIONS - 1);
   const run = <T>(withinMs: number, signal: AbortSignal, work: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
-    borrow(pool, signal, (error) => databaseError(name, error), work, withinMs);
+    inTurn(turns, signal, () => borrow(pool, signal, (error) => databaseError(name, error), work, withinMs));
   const rows = <S extends z.ZodType>(
     schema: S,
     text: string,
@@ -68,7 +74,8 @@ export function createPostgresDatabase(options: {
       };
     },
 
-    query: (sql, limits, signal) => run(limits.timeoutMs + 2000, signal, (client) => readOnly(client, sql, limits)),
+    query: (sql, limits, signal) =>
+      inTurn(queryTurns, signal, () => run(limits.timeoutMs + 2000, signal, (client) => readOnly(client, sql, limits))),
 
     async sessions(match, signal) {
       const found = await rows(sessionRow, SESSIONS, [match.applicationName, match.user ?? null], signal);
@@ -147,6 +154,15 @@ SELECT backend_start IS NULL AS hidden,
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** "Not now": connection, resources, operator or time limit, system, lock not available, cannot connect now. */
 const AWAY = /^(08|53|57|58|55P03)/;
+
+async function inTurn<T>(turns: ServerSlots, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const giveBack = await turns.take(signal);
+  try {
+    return await work();
+  } finally {
+    giveBack();
+  }
+}
 
 function hidden(name: string, applicationName: string): OffboilError {
   return new OffboilError(

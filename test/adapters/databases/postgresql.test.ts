@@ -148,6 +148,26 @@ describe("a task's sessions", () => {
   });
 });
 
+describe('more queries than connections', () => {
+  it('wait for their turn, and leave one to look for sessions', { timeout: 30_000 }, async () => {
+    const asked = ['a', 'b', 'c'].map((what) =>
+      warehouse.query(`SELECT '${what}', pg_sleep(5.2)`, { timeoutMs: 8000, maxRows: 1 }, never),
+    );
+    let isAnswered = false;
+    void asked[0]?.then(() => (isAnswered = true));
+    expect(await warehouse.sessions({ applicationName: 'none' }, never)).toEqual([]);
+    expect(isAnswered).toBe(false);
+    expect((await Promise.all(asked)).map(({ rows }) => rows[0]?.[0])).toEqual(['a', 'b', 'c']);
+  });
+
+  it('are given up at once when aborted', async () => {
+    const over = new AbortController();
+    const asked = ['a', 'b', 'c'].map(() => warehouse.query('SELECT pg_sleep(20)', limits, over.signal));
+    over.abort(new Error('enough'));
+    for (const one of asked) await expect(one).rejects.toThrow('enough');
+  });
+});
+
 describe('ending a session', () => {
   async function aSession(applicationName: string) {
     const opened = await connect(applicationName);
