@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { keyOf } from '../domain/contracts/plan.js';
 import type { CheckEntry, Estate } from '../domain/contracts/estate.js';
-import type { CheckRow, Database, TargetFacts } from '../domain/ports.js';
+import type { CheckPhase, CheckRow, Database, TargetFacts } from '../domain/ports.js';
 import { counted } from '../domain/wording.js';
 import { reasonOf } from './look-at-server.js';
 import type { ActivityDeps } from './deps.js';
@@ -12,28 +12,37 @@ const MOST_ROWS = 1000;
 const AT_ONCE = 4;
 
 /**
- * Runs the SQL assertions that the targets' contracts declare, each once whatever the number of its targets.
+ * Runs the SQL assertions that the targets' contracts declare, each once whatever the number of its targets, and records each as
+ * it ends. One that is recorded is not asked again: what turned red stays red, whoever repeats the run.
  * Before: a baseline that never holds up a stop. After: what turned red is this run's to explain.
  */
 export async function checkData(
   deps: ActivityDeps,
-  { runId, phase }: { readonly runId: string; readonly phase: 'before' | 'after' },
+  { runId, phase }: { readonly runId: string; readonly phase: CheckPhase },
   { signal }: ActivityContext,
-): Promise<{ readonly red: number }> {
-  const { run, targets } = await deps.ledger.closing.facts(runId, signal);
+): Promise<void> {
+  const { closing } = deps.ledger;
+  const { run, targets } = await closing.facts(runId, signal);
   const { estate, estateHash } = run;
-  if (estate === undefined || estateHash === undefined) return { red: 0 };
+  if (estate === undefined || estateHash === undefined) return;
+  const recorded = await closing.recordedChecks(runId, phase, signal);
   const atOnce = pLimit(AT_ONCE);
-  const rows = await Promise.all(
-    checksOf(targets).map(({ check, owners }) =>
-      atOnce(async (): Promise<CheckRow> => {
+  await Promise.all(
+    checksOf(targets).map(({ check, owners }, position) =>
+      atOnce(async () => {
+        if (recorded.has(position)) return;
         const verdict = await judgeCheck(check, databaseOf(deps, estate, estateHash, check.database), signal);
-        return { name: check.name, database: check.database, query: check.query, targets: owners, ...verdict };
+        const { name, database, query } = check;
+        await closing.recordCheck(
+          runId,
+          phase,
+          position,
+          { name, database, query, targets: owners, ...verdict },
+          signal,
+        );
       }),
     ),
   );
-  await deps.ledger.closing.recordChecks(runId, phase, rows, signal);
-  return { red: rows.filter(({ verdict }) => verdict === 'red').length };
 }
 
 function databaseOf(deps: ActivityDeps, estate: Estate, estateHash: string, name: string): () => Database {

@@ -199,12 +199,14 @@ export interface ClosingLedger {
     at: number,
     signal: AbortSignal,
   ): Promise<number>;
-  recordChecks(
-    runId: string,
-    phase: 'before' | 'after',
-    results: readonly CheckRow[],
-    signal: AbortSignal,
-  ): Promise<void>;
+  /**
+   * Records one check of a phase, once: what is recorded stays. One of before counts only while no request was intended, because
+   * after that it would be no baseline.
+   * @param position of the check among those of the run
+   */
+  recordCheck(runId: string, phase: CheckPhase, position: number, row: CheckRow, signal: AbortSignal): Promise<void>;
+  /** Positions of the checks of that phase that are recorded. */
+  recordedChecks(runId: string, phase: CheckPhase, signal: AbortSignal): Promise<ReadonlySet<number>>;
   /** Writes the compensation before it starts and its end after it; keyed by target, idempotent. */
   recordCompensation(runId: string, row: CompensationResult, at: number, signal: AbortSignal): Promise<void>;
   /** Non-targets of these servers that discovery saw not ended, at most `perServer` of each: who only waits comes last. */
@@ -241,6 +243,8 @@ export interface BystanderSample extends TargetKey {
   /** The engine's own "was stopped" flag. */
   readonly wasStopped: boolean;
 }
+
+export type CheckPhase = 'before' | 'after';
 
 export interface CheckRow {
   readonly name: string;

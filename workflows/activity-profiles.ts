@@ -16,7 +16,7 @@ export const profiles = {
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry,
   },
-  /** A baseline beside the first requests, 5 s of details: what is read much later is none, so it is soon given up. */
+  /** A baseline before or beside the first requests, 5 s of looks: what is read much later is none, so it is soon given up. */
   sample: {
     startToCloseTimeout: '10 seconds',
     scheduleToCloseTimeout: '10 seconds',

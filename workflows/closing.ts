@@ -22,7 +22,7 @@ export async function closingSteps(run: RunState, pursuits: Pursuits): Promise<v
   await tellUnconfirmed(run);
   if (plan.hasChecks) {
     run.enter('check');
-    await steps.checkData({ runId, phase: 'after' });
+    await steps.checksAfter({ runId });
   }
   if (plan.hasCompensations && run.brake === undefined) await compensate(run);
   if (run.brake === undefined && plan.policy.watchAfterMs > 0) await watch(run, lastGateAt + plan.policy.watchAfterMs);

@@ -44,8 +44,10 @@ export const steps = {
     audit.skipTargets.executeWithOptions({ summary: 'skip what had no request' }, [input]),
   notify: (input: Input<'notify'>) =>
     check.notify.executeWithOptions({ summary: `tell people: ${input.type}` }, [input]),
-  checkData: (input: Input<'checkData'>) =>
-    check.checkData.executeWithOptions({ summary: `checks ${input.phase} the stop` }, [input]),
+  checksBefore: (input: { readonly runId: string }) =>
+    sample.checkData.executeWithOptions({ summary: 'checks before the stop' }, [{ ...input, phase: 'before' }]),
+  checksAfter: (input: { readonly runId: string }) =>
+    check.checkData.executeWithOptions({ summary: 'checks after the stop' }, [{ ...input, phase: 'after' }]),
   sampleBystanders: (place: Place, input: Input<'sampleBystanders'>) =>
     sample.sampleBystanders.executeWithOptions(at(place), [input]),
   stopShard: (place: Place, input: Input<'stopShard'>) => stop.stopShard.executeWithOptions(at(place), [input]),

@@ -1,11 +1,11 @@
-import { condition, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { GateDecision } from '../domain/stopping/gate.js';
 import type { Pursuits } from './pursuits.js';
 import type { RunState } from './run-state.js';
 import { steps } from './steps.js';
 
 /** A baseline that is slow must not hold up a stop. */
-const CHECKS_BEFORE_MS = 10_000;
+const CHECKS_BEFORE_MS = 3000;
 
 /**
  * Wave by wave: send, decide at the gate, settle. Verification of earlier waves goes on beside the next one where the policy's
@@ -163,14 +163,19 @@ async function askToClimb(run: RunState, pursuits: Pursuits): Promise<void> {
   }
 }
 
+/** What has not ended in time has no baseline: it is cancelled, and its end waited for, before the first request. */
 async function checksBefore(run: RunState): Promise<void> {
-  if (run.plan?.hasChecks !== true || run.tally().requested > 0) return;
+  const { plan, runId } = run;
+  if (plan?.hasChecks !== true || run.tally().requested > 0) return;
+  const scope = new CancellationScope();
   let done = false;
-  void steps.checkData({ runId: run.runId, phase: 'before' }).then(
-    () => (done = true),
-    () => (done = true), // a baseline that cannot be taken is said in the report; it holds up nothing
-  );
+  const taking = scope
+    .run(() => steps.checksBefore({ runId }))
+    .catch(() => undefined) // a baseline that cannot be taken is said in the report; it holds up nothing
+    .finally(() => (done = true));
   await condition(() => done || run.brake !== undefined, CHECKS_BEFORE_MS);
+  scope.cancel();
+  await taking;
 }
 
 /** Beside the first wave, once, so that it holds up no stop. Who could not be sampled is said in the certificate. */

@@ -40,17 +40,26 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
         return targets.length;
       }),
 
-    recordChecks: (runId, phase, results, signal) =>
-      pool.transaction('BEGIN', signal, async (sql) => {
-        await sql.run('DELETE FROM checks WHERE run_id = $1 AND phase = $2', [runId, phase], signal);
-        await sql.run(
-          `INSERT INTO checks (run_id, phase, position, name, database, query, targets, verdict, detail)
-           SELECT $1, $2, c.position, c.name, c.database, c.query, c.targets, c.verdict, c.detail
-             FROM jsonb_to_recordset($3) AS c (position integer, name text, database text, query text, targets jsonb, verdict text, detail text)`,
-          [runId, phase, json(results.map((result, position) => ({ ...result, position })))],
-          signal,
-        );
-      }),
+    async recordCheck(runId, phase, position, row, signal) {
+      await pool.run(
+        `INSERT INTO checks (run_id, phase, position, name, database, query, targets, verdict, detail)
+         SELECT $1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9
+          WHERE $2 = 'after' OR NOT EXISTS (SELECT FROM attempts WHERE run_id = $1)
+         ON CONFLICT DO NOTHING`,
+        [runId, phase, position, row.name, row.database, row.query, json(row.targets), row.verdict, row.detail],
+        signal,
+      );
+    },
+
+    async recordedChecks(runId, phase, signal) {
+      const rows = await pool.rows(
+        z.object({ position: z.number() }),
+        'SELECT position FROM checks WHERE run_id = $1 AND phase = $2',
+        [runId, phase],
+        signal,
+      );
+      return new Set(rows.map(({ position }) => position));
+    },
 
     recordCompensation: (runId, row, at, signal) =>
       pool.transaction('BEGIN', signal, async (sql) => {

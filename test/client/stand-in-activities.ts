@@ -177,7 +177,7 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
     command: async () => undefined,
     skipTargets: async ({ runId }) => ({ skipped: 0, tallies: [[after(runId)]] }),
     notify: async () => undefined,
-    checkData: async () => ({ red: 0 }),
+    checkData: async () => undefined,
     stopShard: async ({ runId }) => {
       await released;
       return { end: 'all', sent: wanted(runId).length, tally: after(runId) };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expectOnlyStopped } from '../faults/scene.js';
 import type { TaskSpec } from '../../sandbox/index.js';
 import { usePostgres } from '../support/postgres.js';
-import { aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
+import { aRequest, aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
 import { aLoad, rowsIn, sql, untilLoading, warehouse } from './scene.js';
 
 /** Longer than any test: nothing of a load is committed before its end. */
@@ -117,6 +117,44 @@ describe('a check of the data', () => {
     );
   });
 
+  it('before, that is slow: has no baseline, and what is red after the stop is told', { timeout: 60_000 }, async () => {
+    const slow = [1, 2, 3, 4].map((n) => ({
+      name: `slow ${n}`,
+      database: 'warehouse',
+      query: `SELECT ${n} FROM pg_sleep(25) WHERE NOT EXISTS (SELECT FROM late)`,
+      expect: { rows: 0 },
+    }));
+    const system = await aCheckedSystem('late', [aTask('load_orders')], undefined, slow);
+    const run = system.run({});
+    await spoilAfterTheFirstStop(system, 'late');
+
+    const { result, report } = await run;
+
+    expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 1 } });
+    expect(report.checks.find(({ name }) => name === 'nothing bad')).toMatchObject({ before: 'notRun', after: 'red' });
+    expect(report.checks.filter(({ name }) => name !== 'nothing bad')).toMatchObject(
+      slow.map(({ name }) => ({ name, before: 'notRun', after: 'green' })),
+    );
+  });
+
+  it('that was red after the stop: stays red when the run is repeated', { timeout: 60_000 }, async () => {
+    const system = await aCheckedSystem('mended', [aTask('load_orders')], { kind: 'manual', runbook: 'reload' });
+    const request = aRequest();
+    const handle = await system.start(request);
+    await spoilAfterTheFirstStop(system, 'mended');
+    await eventually(async () => expect((await handle.progress()).waits?.reason).toContain('a person must answer'));
+    await system.temporal.workflow.getHandle(`offboil/${request.requestId}`).terminate('a test');
+    await sql(postgres, 'DELETE FROM mended');
+
+    const again = await system.start(request);
+    await eventually(async () => expect((await again.progress()).waits?.reason).toContain('a person must answer'));
+    const [task] = await system.fleet.tasks();
+    await again.resolve({ by: 'dba', target: { server: 'carte-1', id: task?.id ?? '' }, note: 'reloaded' });
+
+    expect(await again.result()).toMatchObject({ end: 'incomplete', exitCode: 2 });
+    expect((await again.report()).checks).toMatchObject([{ before: 'green', after: 'red' }]);
+  });
+
   it('that asks for a person: waits for the answer, says how to give it, and ends with it', async () => {
     const compensate = { kind: 'manual', runbook: 'https://wiki.corp/erp-reload' };
     const system = await aCheckedSystem(
@@ -152,6 +190,7 @@ describe('a check of the data', () => {
     table: string,
     tasks: readonly TaskSpec[],
     compensate: object = { kind: 'rerun' },
+    before: readonly object[] = [],
   ): Promise<System> {
     await sql(postgres, `CREATE TABLE ${table} (bad int)`);
     return startSystem({
@@ -159,7 +198,7 @@ describe('a check of the data', () => {
       servers: [aServer('carte-1', tasks)],
       estate: {
         databases: [warehouse(postgres)],
-        tasks: [{ match: { name: '*' }, checks: [aCheck(table)], compensate }],
+        tasks: [{ match: { name: '*' }, checks: [...before, aCheck(table)], compensate }],
         policies: { brief: { extends: 'quick', verify: { within: '1s' } } },
       },
     });

@@ -238,7 +238,7 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'samples', 'retries', 'approvals', 'audit'] LOOP
+  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'samples', 'retries', 'checks', 'approvals', 'audit'] LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION offboil_append_only()', name);
   END LOOP;
