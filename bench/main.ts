@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type House, startHouse } from '../demo/start-house.js';
 import { benchScenario, spawnFleet } from '../sandbox/index.js';
+import { stopRequested } from '../worker/program.js';
 import type { Field } from './field.js';
 import { type OurRun, runOurs } from './ours.js';
 import { type Measured, outcomeOf, tableOf } from './results.js';
@@ -25,12 +26,7 @@ async function main(): Promise<number> {
   const { values: options } = parseArgs({
     options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   });
-  const stopped = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stopped.abort(new Error('stopped'));
-    });
-  }
+  const stopped = stopRequested();
   const folder = await mkdtemp(join(tmpdir(), 'offboil-bench-'));
   let house: House | undefined;
   try {
@@ -44,13 +40,14 @@ async function main(): Promise<number> {
         return file;
       },
     });
-    const measured = await measure(house, folder, options.quick ? 1 : REPETITIONS, stopped.signal);
+    stopped.throwIfAborted();
+    const measured = await measure(house, folder, options.quick ? 1 : REPETITIONS, stopped);
     const outcome = outcomeOf(measured);
     if (options.json) process.stdout.write(`${JSON.stringify(outcome)}\n`);
     (options.json ? tell : console.log)(tableOf(measured, outcome));
     return outcome.selfCheck.valid ? 0 : 2;
   } catch (error) {
-    if (!stopped.signal.aborted) throw error;
+    if (!stopped.aborted) throw error;
     tell('stopped: everything that was started is ended');
     return 130;
   } finally {

@@ -7,6 +7,7 @@ import { progressLine } from '../client/cli/render/progress.js';
 import { reportLines } from '../client/cli/render/report-text.js';
 import { languageOf, textsIn } from '../client/cli/texts/index.js';
 import type { Report, RunHandle } from '../client/index.js';
+import { stopRequested, untilAborted } from '../worker/program.js';
 import { realScene, sandboxScene, type Scene } from './scene.js';
 import { type House, startHouse } from './start-house.js';
 
@@ -31,12 +32,7 @@ async function main(): Promise<number> {
     tell(`--real needs ${scene.join(' and ')}: install what is missing, or leave --real away. Nothing was started.`);
     return 1;
   }
-  const stopped = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      stopped.abort(new Error('stopped'));
-    });
-  }
+  const stopped = stopRequested();
   const home = resolve(process.env['OFFBOIL_HOME'] ?? '.offboil');
   const closing: (() => Promise<unknown>)[] = [() => scene.stop()];
   try {
@@ -52,10 +48,10 @@ async function main(): Promise<number> {
       },
     });
     closing.unshift(() => house.close());
-    stopped.signal.throwIfAborted();
-    return await play(scene, house, home, stopped.signal);
+    stopped.throwIfAborted();
+    return await play(scene, house, home, stopped);
   } catch (error) {
-    if (!stopped.signal.aborted) throw error;
+    if (!stopped.aborted) throw error;
     tell('stopped: everything that was started is ended');
     return 130;
   } finally {
@@ -114,11 +110,7 @@ async function keepHtml(home: string, report: Report): Promise<string> {
 
 async function keepUp(address: string, estateFile: string, stopped: AbortSignal): Promise<void> {
   tell(`everything stays up: TEMPORAL_ADDRESS=${address}, estate ${estateFile}; Ctrl+C ends it`);
-  await new Promise<void>((done) => {
-    stopped.addEventListener('abort', () => {
-      done();
-    });
-  });
+  await untilAborted(stopped);
 }
 
 process.exitCode = await main();

@@ -53,8 +53,8 @@ async function main(): Promise<void> {
 
 /** The parent sends the scenario, hears the addresses, and ends us by closing the channel, also when it dies. */
 async function runForParent(): Promise<void> {
-  // Ctrl+C reaches the whole group of processes; when this fleet ends is its parent's matter.
-  process.on('SIGINT', () => undefined);
+  // A signal may reach the whole group of processes; when this fleet ends is its parent's matter.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   const gone = once(process, 'disconnect');
   const [scenario] = (await once(process, 'message')) as [Scenario]; // sent by spawnFleet, typed there
   const fleet = await createFleet(scenario);

@@ -43,13 +43,30 @@ export async function runProgram(program: (args: ProgramArgs) => Promise<number>
   }
 }
 
-/** Resolves at the first Ctrl+C or SIGTERM. */
-export function untilStopped(): Promise<NodeJS.Signals> {
+/**
+ * Aborted at the first Ctrl+C or SIGTERM. Further ones change nothing, because one may arrive several times (the group has
+ * got it, and everybody above passes it on) and must not end us in the middle of the clean-up. Only a person's third
+ * Ctrl+C does: on a terminal each arrives once.
+ */
+export function stopRequested(): AbortSignal {
+  const stopped = new AbortController();
+  const stop = (): void => {
+    stopped.abort(new Error('stopped'));
+  };
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  let interrupts = 0;
+  process.on('SIGINT', () => {
+    stop();
+    interrupts += 1;
+    if (interrupts > 2 && process.stdin.isTTY) process.exit(130);
+  });
+  return stopped.signal;
+}
+
+/** Resolves when it is aborted, at once if it is already. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-      });
-    }
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
   });
 }

@@ -9,7 +9,7 @@ import { OffboilError } from '../domain/errors.js';
 import { compose, estateFile } from './compose.js';
 import { startDevServer } from './dev-server.js';
 import { readEstateFile } from './estate-file.js';
-import { runProgram, untilStopped } from './program.js';
+import { runProgram, stopRequested, untilAborted } from './program.js';
 import { createWorker } from './run-workers.js';
 import { WorkerLog } from './worker-log.js';
 
@@ -23,6 +23,7 @@ const UI_PORT_ABOVE = 1000;
  * OFFBOIL_HOME, so that a new start finds the ledger of the last one.
  */
 await runProgram(async ({ estate }) => {
+  const stopped = stopRequested(); // before anything is started, so that a signal leaves nothing behind
   Runtime.install({ logger: new WorkerLog(), shutdownSignals: [] });
   const file = estateFile(process.env, estate);
   const { estate: read } = await readEstateFile(file); // a bad file is refused before anything is started
@@ -34,10 +35,12 @@ await runProgram(async ({ estate }) => {
   mkdirSync(home, { recursive: true, mode: 0o711 });
   const cliPath = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
 
+  let ready = false;
   const closing: (() => Promise<void>)[] = [];
   try {
     const postgres = await startPostgres({ folder: join(home, 'ledger'), lasting: true });
     closing.unshift(() => postgres.stop());
+    stopped.throwIfAborted();
     const server = await startDevServer({
       cliPath,
       folder: join(home, 'temporal'),
@@ -46,6 +49,7 @@ await runProgram(async ({ estate }) => {
       uiPort: port + UI_PORT_ABOVE,
     });
     closing.unshift(() => server.stop());
+    stopped.throwIfAborted();
     const ledger = await openLedger(postgres.url);
     await ledger.migrate(AbortSignal.timeout(60_000)).finally(() => ledger.close());
 
@@ -60,14 +64,19 @@ await runProgram(async ({ estate }) => {
       places.map((place) => createWorker({ connection, namespace: 'default', house, ...place })),
     );
     const running = Promise.all(workers.map((worker) => worker.run()));
+    ready = true;
     console.error(
       `ready: Temporal ${server.address}, Web UI ${server.uiAddress ?? ''}, ledger port ${postgres.port}, estate ${file}`,
     );
     console.error('next: offboil ps · offboil plan … · Ctrl+C ends it; runs go on at the next start');
-    const ended = await Promise.race([running.then(() => 'worker' as const), untilStopped()]);
+    const ended = await Promise.race([running.then(() => 'worker' as const), untilAborted(stopped)]);
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await running;
     if (ended === 'worker') throw new OffboilError('INTERNAL', 'The worker ended by itself.');
+    return 0;
+  } catch (error) {
+    if (ready || !stopped.aborted) throw error;
+    console.error('stopped before it was ready: what was started is ended');
     return 0;
   } finally {
     for (const close of closing) await close();

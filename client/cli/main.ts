@@ -5,10 +5,11 @@ import { runProgram } from './worker-programs.js';
 
 // Ctrl+C detaches; whoever presses it twice does not want to wait for our goodbye.
 const interrupt = new AbortController();
-process.on('SIGINT', () => {
+const detach = (): void => {
   if (interrupt.signal.aborted) process.exit(130);
   interrupt.abort();
-});
+};
+process.on('SIGINT', detach);
 
 // Whoever reads us through `head` has seen enough: nobody is told any more, and the exit code is still the run's.
 for (const stream of [process.stdout, process.stderr]) {
@@ -24,5 +25,9 @@ process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   interrupt,
   connect: (options) => OffboilClient.connect(options),
-  runProgram,
+  runProgram(...given) {
+    const ended = runProgram(...given);
+    process.off('SIGINT', detach); // its clean-up is waited for, however often somebody presses
+    return ended;
+  },
 });

@@ -69,6 +69,17 @@ describe('npm run demo', { timeout: 240_000 }, () => {
     await expectNothingLeft(demo, up);
   });
 
+  it('ends all that it started also when every process of it gets a signal', async () => {
+    const { home, temporary } = foldersOfTest();
+    const program = startProgram(['demo'], { OFFBOIL_HOME: home, TMPDIR: temporary }, { ownGroup: true });
+    const demo = { program, home, temporary };
+    const up = await untilUp(demo);
+    program.signalGroup('SIGTERM');
+    program.signalGroup('SIGINT');
+    expect(await program.exitCode).toBe(130);
+    await expectNothingLeft(demo, up);
+  });
+
   it('clears away what a demo that was killed has left', async () => {
     const { home, temporary } = foldersOfTest();
     const killed = startDemo(home, temporary);

@@ -28,6 +28,8 @@ export interface Program {
   family(): Member[];
   /** As Ctrl+C without a terminal, or a supervisor, does it. */
   signal(signal: NodeJS.Signals): void;
+  /** As a shell or a supervisor does it that signals every process; needs `ownGroup`. */
+  signalGroup(signal: NodeJS.Signals): void;
 }
 
 /** Folders for what a program keeps (`OFFBOIL_HOME`) and for what it throws away (`TMPDIR`), which PostgreSQL's account can enter. */
@@ -44,10 +46,15 @@ export function foldersOfTest(): { readonly home: string; readonly temporary: st
 }
 
 /** Starts `node scripts/setup.mjs …`. What is left of it when the test ends is killed. */
-export function startProgram(args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
+export function startProgram(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  { ownGroup = false }: { readonly ownGroup?: boolean } = {},
+): Program {
   const child = spawn(process.execPath, ['scripts/setup.mjs', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup,
   });
   const printed = { stdout: '', stderr: '' };
   child.stdout.on('data', (part: Buffer) => (printed.stdout += part.toString()));
@@ -81,6 +88,9 @@ export function startProgram(args: readonly string[], env: NodeJS.ProcessEnv = {
       return found;
     },
     signal: (signal) => child.kill(signal),
+    signalGroup(signal) {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    },
   };
 }
 

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { isAlive, signalProcess } from '../../adapters/ledger/embedded/process-identity.js';
@@ -80,6 +81,18 @@ function one(family: readonly Member[], command: RegExp): Member {
   return member;
 }
 
+/** The servers of which there is a record: also those that have started since the last look at the family. */
+function recorded(home: string): Member[] {
+  return ['ledger/offboil-postgres.json', 'temporal/offboil-temporal.json'].flatMap((name) => {
+    const file = join(home, name);
+    if (!existsSync(file)) return [];
+    const { server } = recordSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return server === undefined ? [] : [{ ...server, command: name }];
+  });
+}
+
+const recordSchema = z.object({ server: z.object({ pid: z.number(), started: z.string() }).optional() });
+
 /** A run over the whole fleet, as a script does it. */
 function stopEverything(env: NodeJS.ProcessEnv) {
   const request = ['--name', 'load_*', '--policy', 'quick', '--reason', 'a test', '--request-id', 'INC-1'];
@@ -129,6 +142,36 @@ describe('offboil up', { timeout: 240_000 }, () => {
     next.signal('SIGINT');
     expect(await next.exitCode).toBe(0);
     expectNoneAlive([postgres]);
+  });
+
+  it('ends whole when every process of it gets a signal, more than once', async () => {
+    const { home, address, env } = await oneMachine();
+    const up = startProgram(['offboil', 'up'], env, { ownGroup: true });
+    await up.says(/ready: Temporal/);
+    const family = up.family();
+    for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGINT'] as const) {
+      up.signalGroup(signal);
+      await sleep(20); // equal signals that still wait to be delivered would become one
+    }
+    expect(await up.exitCode).toBe(0);
+    expectNoneAlive([...family, ...recorded(home)]);
+    expect(await isListening(address)).toBe(false);
+  });
+
+  it.each([
+    ['PostgreSQL', POSTGRES],
+    ['Temporal', TEMPORAL],
+  ])('leaves nothing when it gets a signal while %s starts', async (_, part) => {
+    const { home, address, env } = await oneMachine();
+    const up = startProgram(['offboil', 'up'], env, { ownGroup: true });
+    await vi.waitFor(() => one(up.family(), part), { timeout: 120_000, interval: 10 });
+    const family = up.family();
+    expect(up.printed.stderr).not.toContain('ready: Temporal');
+    up.signalGroup('SIGTERM');
+    expect(await up.exitCode).toBe(0);
+    expect(up.printed.stderr).toContain('stopped before it was ready');
+    expectNoneAlive([...family, ...recorded(home)]);
+    expect(await isListening(address)).toBe(false);
   });
 
   it('starts nothing when the Temporal settings name another machine', async () => {
