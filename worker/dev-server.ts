@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import {
@@ -111,17 +111,28 @@ async function launch(folder: string, options: DevServerOptions, ports: Ports): 
     '--dynamic-config-value',
     `${key}=${JSON.stringify(value)}`,
   ]);
-  const child = spawn(resolve(options.cliPath), [...argumentsOf(join(folder, DATABASE), lasting, ports), ...settings], {
-    cwd: folder,
-    // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
+  const child = spawn(
+    basename(options.cliPath) === options.cliPath ? options.cliPath : resolve(options.cliPath),
+    [...argumentsOf(join(folder, DATABASE), lasting, ports), ...settings],
+    {
+      cwd: folder,
+      // detached: Ctrl+C of the terminal must not reach the server before its workers have ended
+      detached: true,
+      stdio: ['ignore', log, log],
+    },
+  );
   closeSync(log);
-  child.on('error', () => undefined); // shows as a missing pid below
+  const failed = new Promise<Error>((resolve) => child.once('error', resolve));
   child.unref();
-  const server = child.pid === undefined ? undefined : identify(child.pid);
-  if (server === undefined) throw failure(folder, `could not be started from ${options.cliPath}`);
+  if (child.pid === undefined) {
+    const { message } = await failed;
+    throw new OffboilError(
+      'TEMPORAL_UNAVAILABLE',
+      `The Temporal CLI could not be started: ${message}. Put the Temporal CLI on the PATH, or set TEMPORAL_CLI_PATH to it.`,
+    );
+  }
+  const server = identify(child.pid);
+  if (server === undefined) throw failure(folder, 'ended at once');
   const record = { owner: identify(process.pid) ?? { pid: process.pid, started: 'unknown' }, server, lasting };
   writeFileSync(join(folder, RECORD), JSON.stringify(record), { mode: 0o600 });
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build, isBuilt } from './build.mjs';
 import { runChecks } from './checks.mjs';
 import { install, isInstalled } from './install.mjs';
@@ -20,8 +21,11 @@ const COMMANDS = {
   prove: { program: 'dist/proofs/main.js', servers: () => true },
   sandbox: { program: 'dist/sandbox/main.js', servers: () => false },
   // all but `up` talk to a Temporal server that runs already
-  offboil: { program: 'dist/client/cli/main.js', servers: ([first]) => first === 'up' },
+  offboil: { program: 'dist/client/cli/main.js', servers: (args) => commandOf(args) === 'up' },
 };
+
+/** The global options of `offboil` that take a value (client/cli/root.ts). */
+const OPTIONS_WITH_VALUE = ['profile', 'address', 'namespace', 'lang'];
 
 /**
  * @param {readonly string[]} argv the command, then the arguments of its program
@@ -47,6 +51,15 @@ export async function main([name, ...args]) {
     if (program === undefined) process.stdout.write('0 passed, 1 failed\n');
     return 1;
   }
+}
+
+/**
+ * @param {readonly string[]} args of `offboil`
+ * @returns {string | undefined} the first word that is neither a global option nor the value of one
+ */
+export function commandOf(args) {
+  const options = Object.fromEntries(OPTIONS_WITH_VALUE.map((name) => [name, { type: 'string' }]));
+  return parseArgs({ args: [...args], options, strict: false, allowPositionals: true }).positionals[0];
 }
 
 function locked(work) {

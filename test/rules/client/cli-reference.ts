@@ -69,7 +69,7 @@ function helpBlock(command: CommandUnknownOpts): string[] {
 }
 
 /** Help needs no Temporal, no terminal and no environment, so that it reads the same everywhere. */
-function offlineSession(): Parameters<typeof createProgram>[0] {
+export function offlineSession(): Parameters<typeof createProgram>[0] {
   const nowhere = new PassThrough();
   const interrupt = new AbortController();
   const offline = (): never => {
