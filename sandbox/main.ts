@@ -72,15 +72,28 @@ function chooseScenario(values: {
   database?: string | undefined;
   scenario?: string | undefined;
 }): Scenario {
-  if (values.scenario !== undefined) return JSON.parse(readFileSync(values.scenario, 'utf8')) as Scenario; // the person's own file
+  if (values.scenario !== undefined) return readScenario(values.scenario);
   if (values.database !== undefined) return demoScenario(values.database);
-  return practiceScenario({ servers: count('--servers', values.servers), tasks: count('--tasks', values.tasks) });
+  return practiceScenario({
+    servers: count('--servers', values.servers, 1000),
+    tasks: count('--tasks', values.tasks, 1_000_000),
+  });
 }
 
-function count(option: string, text: string): number {
+function readScenario(file: string): Scenario {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Scenario; // the person's own file
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`The scenario ${file} cannot be read: ${why}. Nothing was started.`, { cause: error });
+  }
+}
+
+function count(option: string, text: string, most: number): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1)
     throw new Error(`${option} takes a whole number above 0, not ${JSON.stringify(text)}`);
+  if (number > most) throw new Error(`${option} takes at most ${most}, not ${text}`);
   return number;
 }
 

@@ -73,12 +73,18 @@ describe('the program to practise on', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it('refuses a number that is none', async () => {
-    const child = spawn(process.execPath, ['--import', tsx, main, '--tasks', 'many']);
+  it.each([
+    [['--tasks', 'many'], '--tasks takes a whole number above 0, not "many"'],
+    [['--tasks', '1e9'], '--tasks takes at most 1000000, not 1e9'],
+    [['--servers', '9999999'], '--servers takes at most 1000, not 9999999'],
+    [['--scenario', '/nowhere.json'], 'The scenario /nowhere.json cannot be read: ENOENT'],
+  ])('refuses %j in a sentence', async (given, sentence) => {
+    const child = spawn(process.execPath, ['--import', tsx, main, ...given]);
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (part: string) => (said += part));
     expect(await once(child, 'close')).toEqual([1, null]);
-    expect(said).toContain('--tasks takes a whole number above 0, not "many"');
+    expect(said).toContain(sentence);
+    expect(said.trim().split('\n')).toHaveLength(1);
   });
 });
 
