@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readOptions } from '../demo/options.js';
 import { type House, startHouse } from '../demo/start-house.js';
 import { benchScenario, spawnFleet } from '../sandbox/index.js';
 import { stopRequested } from '../worker/program.js';
@@ -17,15 +18,32 @@ const PER_SERVER = 4;
 const XARGS_TASKS = 1000;
 const REPETITIONS = 3;
 
+const USAGE = `Stops the same kind of fleet by the product and by its rivals, and compares the times.
+
+  npm run bench -- [options]
+
+  --quick   one repetition
+  --json    print the figures as JSON
+  --help`;
+
 const tell = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
 /** Stops the same kind of fleet by the product and by its rivals, in turns. */
 async function main(): Promise<number> {
-  const { values: options } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  });
+  const options = readOptions(
+    USAGE,
+    () =>
+      parseArgs({
+        options: {
+          quick: { type: 'boolean', default: false },
+          json: { type: 'boolean', default: false },
+          help: { type: 'boolean', default: false },
+        },
+      }).values,
+  );
+  if (typeof options === 'number') return options;
   const stopped = stopRequested();
   const folder = await mkdtemp(join(tmpdir(), 'offboil-bench-'));
   let house: House | undefined;

@@ -8,17 +8,35 @@ import { reportLines } from '../client/cli/render/report-text.js';
 import { languageOf, textsIn } from '../client/cli/texts/index.js';
 import type { Report, RunHandle } from '../client/index.js';
 import { stopRequested, untilAborted } from '../worker/program.js';
+import { readOptions } from './options.js';
 import { realScene, sandboxScene, type Scene } from './scene.js';
 import { type House, startHouse } from './start-house.js';
 
-const { values: options } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    real: { type: 'boolean', default: false },
-    lang: { type: 'string' },
-  },
-});
+const USAGE = `A bulk stop over a fleet, with nothing to set up, and its report.
+
+  npm run demo -- [options]
+
+  --json         print the report as JSON
+  --keep         leave everything up to look at, until Ctrl+C
+  --real         three real Hop Servers in place of the sandbox fleet
+  --lang en|zh   language of the report
+  --help`;
+
+const given = readOptions(
+  USAGE,
+  () =>
+    parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        real: { type: 'boolean', default: false },
+        lang: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values,
+);
+if (typeof given === 'number') process.exit(given);
+const options = given;
 const language = languageOf(process.argv, process.env);
 const say = textsIn(language);
 const tell = (line: string): void => {
