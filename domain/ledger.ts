@@ -15,7 +15,7 @@ import type { Policy } from './contracts/policy.js';
 import type { TerminationRequest } from './contracts/request.js';
 import type { Outcome, Tally } from './outcomes.js';
 import type { AcceptedCounts } from './stopping/gate.js';
-import type { ControlLedger, ControlState, ShardLedger } from './shard-ledger.js';
+import type { Claim, ControlLedger, ControlState, ShardLedger } from './shard-ledger.js';
 import type { EngineInfo, ObservedTask, Priority, Rung, TargetKey, TaskRef } from './tasks.js';
 
 /** What openRun decides. `design.md` §5. */
@@ -207,8 +207,8 @@ export interface ClosingLedger {
   recordCheck(runId: string, phase: CheckPhase, position: number, row: CheckRow, signal: AbortSignal): Promise<void>;
   /** Positions of the checks of that phase that are recorded. */
   recordedChecks(runId: string, phase: CheckPhase, signal: AbortSignal): Promise<ReadonlySet<number>>;
-  /** Writes the compensation before it starts and its end after it; keyed by target, idempotent. */
-  recordCompensation(runId: string, row: CompensationResult, at: number, signal: AbortSignal): Promise<void>;
+  /** Writes the compensation before it starts and its end after it; keyed by target, idempotent. @throws OffboilError `CLAIM_LOST` */
+  recordCompensation(claim: Claim, row: CompensationResult, at: number, signal: AbortSignal): Promise<void>;
   /** Non-targets of these servers that discovery saw not ended, at most `perServer` of each: who only waits comes last. */
   bystanders(
     runId: string,

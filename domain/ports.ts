@@ -54,8 +54,17 @@ export interface Engine {
   inspect(ref: TaskRef, signal: AbortSignal): Promise<TaskDetail>;
   /** One step of the ladder, addressed by id and name together. Never throws for what the server did: that is the reply. */
   stop(ref: TaskRef, step: StopStep, signal: AbortSignal): Promise<Reply>;
-  /** Starts a rerun. @returns the new task's identity */
-  start(what: Startable, parameters: Readonly<Record<string, string>>, signal: AbortSignal): Promise<TaskRef>;
+  /**
+   * Starts a rerun.
+   * @param mayLeave as for a stop, asked for each request that changes something
+   * @returns the new task's identity; `heldBack`: the right to send was gone, and nothing was started
+   */
+  start(
+    what: Startable,
+    parameters: Readonly<Record<string, string>>,
+    mayLeave: () => boolean,
+    signal: AbortSignal,
+  ): Promise<TaskRef | 'heldBack'>;
   /** Removes an ended task from the server's list; only ever after a proven end. */
   release?(ref: TaskRef, signal: AbortSignal): Promise<Reply>;
 }

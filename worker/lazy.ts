@@ -20,7 +20,7 @@ export function lazyEngine(build: () => Promise<Engine>): Engine {
     list: async (signal) => (await engine()).list(signal),
     inspect: async (ref, signal) => (await engine()).inspect(ref, signal),
     stop: async (ref, step, signal) => (await engine()).stop(ref, step, signal),
-    start: async (what, parameters, signal) => (await engine()).start(what, parameters, signal),
+    start: async (what, parameters, mayLeave, signal) => (await engine()).start(what, parameters, mayLeave, signal),
   };
 }
 

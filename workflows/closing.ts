@@ -1,5 +1,4 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
-import type { TargetKey } from '../domain/tasks.js';
 import { counted } from '../domain/wording.js';
 import type { Pursuits } from './pursuits.js';
 import { isCancel } from './failures.js';
@@ -24,7 +23,7 @@ export async function closingSteps(run: RunState, pursuits: Pursuits): Promise<v
     run.enter('check');
     await steps.checksAfter({ runId });
   }
-  if (plan.hasCompensations && run.brake === undefined) await compensate(run);
+  if (plan.hasCompensations) await compensate(run, pursuits);
   if (run.brake === undefined && plan.policy.watchAfterMs > 0) await watch(run, lastGateAt + plan.policy.watchAfterMs);
   await inGroups(run, 'last look', (place, group) => steps.lookAfterwards(place, { runId, group }));
   await steps.certifyBystanders({ runId });
@@ -45,18 +44,19 @@ function inGroups<T>(
 }
 
 /** Work that a person may end early; what it has written by then stays. */
-async function untilInterrupted(work: () => Promise<unknown>, isInterrupted: () => boolean): Promise<void> {
+async function untilInterrupted<T>(work: () => Promise<T>, isInterrupted: () => boolean): Promise<T | undefined> {
   const scope = new CancellationScope();
   let done = false;
   const working = scope
     .run(work)
     .catch((error: unknown) => {
       if (!isCancel(error)) throw error;
+      return undefined;
     })
     .finally(() => (done = true));
   await condition(() => done || isInterrupted());
   scope.cancel();
-  await working;
+  return working;
 }
 
 /** A target that ends after its time is not lost: verification goes on slowly. */
@@ -85,33 +85,42 @@ async function tellUnconfirmed(run: RunState): Promise<void> {
   await steps.notify({ runId, id: `${runId}_unconfirmed`, type: 'run.unconfirmed', text });
 }
 
-/** Reruns are started at once; a manual one waits for `resolve`. */
-async function compensate(run: RunState): Promise<void> {
+/** Reruns are started at once; a manual one waits for `resolve`. A pause holds reruns back, and a brake ends them. */
+async function compensate(run: RunState, pursuits: Pursuits): Promise<void> {
   const { runId } = run;
   run.enter('compensate');
-  const look = async (): Promise<{ readonly waiting: readonly TargetKey[]; readonly total: number }> => {
-    const answers = await inGroups(run, 'compensate', (place, group) => steps.compensate(place, { runId, group }));
-    return {
-      waiting: answers.flatMap(({ waiting }) => waiting),
-      total: answers.reduce((sum, one) => sum + one.waitingTotal, 0),
-    };
-  };
   const until = Date.now() + MANUAL_WAIT_MS;
-  for (
-    let told = false, open = await look();
-    open.total > 0 && run.brake === undefined;
-    told = true, open = await look()
-  ) {
-    run.hold({ manual: { ...open, until } });
+  for (let told = false; !isBraked(run);) {
+    const answers = await untilInterrupted(
+      () =>
+        pursuits.whileSending(() =>
+          inGroups(run, 'compensate', (place, group) => steps.compensate(place, { runId, group })),
+        ),
+      () => isBraked(run),
+    );
+    if (answers?.every(({ end }) => end === 'all') !== true) {
+      await condition(() => run.control !== 'paused' || isBraked(run));
+      continue;
+    }
+    const total = answers.reduce((sum, { waitingTotal }) => sum + waitingTotal, 0);
+    if (total === 0) break;
+    run.hold({ manual: { waiting: answers.flatMap(({ waiting }) => waiting), total, until } });
     const { resolutions, waits } = run;
     if (!told) await steps.notify({ runId, id: `${runId}_manual`, type: 'run.waits', text: waits?.reason ?? '' });
-    const inTime = await condition(
-      () => run.resolutions > resolutions || run.brake !== undefined,
-      Math.max(1, until - Date.now()),
-    );
-    if (!inTime) break;
+    told = true;
+    const left = Math.max(1, until - Date.now());
+    if (!(await condition(() => run.resolutions > resolutions || isBraked(run), left))) break;
   }
   run.hold({ manual: undefined });
+  const { brake } = run;
+  if (brake === undefined) return;
+  const over = `${brake.how} by ${brake.by}: ${brake.reason}`;
+  await inGroups(run, 'compensate', (place, group) => steps.compensate(place, { runId, group, over }));
+}
+
+// A function, because messages change the state while a step is awaited, which the compiler cannot see.
+function isBraked(run: RunState): boolean {
+  return run.brake !== undefined;
 }
 
 /** When linger and compensation have used the time up, one look is left: what came back meanwhile is there to see. */

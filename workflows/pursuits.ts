@@ -74,6 +74,25 @@ export class Pursuits {
     }
   }
 
+  /**
+   * Whatever sends goes through here, so that it can be cancelled.
+   * @returns undefined when it was: because the ledger could not be told of a pause or brake, or by who waits for it
+   */
+  async whileSending<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const scope = new CancellationScope();
+    this.#sending.add(scope);
+    try {
+      return await scope.run(work);
+    } catch (error) {
+      // What was sent is verified all the same. An attempt that fails for the same reason (it cannot note its replies) is not
+      // repeated after the cancel, and ends no run.
+      if (scope.consideredCancelled && this.run.control !== 'go') return undefined;
+      throw error;
+    } finally {
+      this.#sending.delete(scope);
+    }
+  }
+
   /** Cancels what sends and waits for its end: the way of a brake or pause when the ledger cannot be told. */
   async cancelSending(): Promise<void> {
     for (const scope of this.#sending) scope.cancel();
@@ -104,22 +123,12 @@ export class Pursuits {
   }
 
   async #stop(place: { summary: string; site?: string }, key: Key): Promise<'all' | 'paused' | 'braked'> {
-    const scope = new CancellationScope();
-    this.#sending.add(scope);
-    try {
-      const { end, tally } = await scope.run(() =>
-        steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key),
-      );
-      this.run.take(key.wave, key.shard, tally);
-      return end;
-    } catch (error) {
-      // Cancelled because the ledger could not be told of a pause or brake: what was sent is verified all the same. An attempt
-      // that fails for the same reason (it cannot note its replies) is not repeated after the cancel, and ends no run.
-      if (scope.consideredCancelled && this.run.control !== 'go') return this.run.control;
-      throw error;
-    } finally {
-      this.#sending.delete(scope);
-    }
+    const answer = await this.whileSending(() =>
+      steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key),
+    );
+    if (answer === undefined) return this.run.control === 'paused' ? 'paused' : 'braked';
+    this.run.take(key.wave, key.shard, answer.tally);
+    return answer.end;
   }
 
   /** @returns targets whose next request is due */

@@ -49,7 +49,7 @@ export interface WaitingRun extends Holds {
 }
 
 /** A pause holds what is still to be sent; after these phases nothing is. */
-const PAUSABLE: ReadonlySet<Phase> = new Set(['discover', 'plan', 'confirm', 'wave', 'linger']);
+const PAUSABLE: ReadonlySet<Phase> = new Set(['discover', 'plan', 'confirm', 'wave', 'linger', 'compensate']);
 /** So many commands are shown for what waits. */
 const MOST_ANSWERS = 10;
 

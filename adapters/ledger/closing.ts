@@ -61,8 +61,9 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
       return new Set(rows.map(({ position }) => position));
     },
 
-    recordCompensation: (runId, row, at, signal) =>
+    recordCompensation: ({ runId, wave, shard, epoch }, row, at, signal) =>
       pool.transaction('BEGIN', signal, async (sql) => {
+        await sql.run('SELECT offboil_guard($1, $2, $3, $4)', [runId, wave, shard, epoch], signal);
         await sql.run(
           `INSERT INTO compensations (run_id, server, id, at, result) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT (run_id, server, id) DO UPDATE SET at = excluded.at, result = excluded.result`,

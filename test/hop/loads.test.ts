@@ -140,7 +140,8 @@ describeOnHop('a load into PostgreSQL on a real Hop Server', () => {
     await hop.untilEnded(held);
     const run = hop.server.writeFile('load_late.hpl', `<?xml version="1.0" encoding="UTF-8"?>\n${document}`);
 
-    const rerun = await hop.engine.start({ held, run }, { BATCH: 'of <today> & "night"' }, signal);
+    const rerun = await hop.engine.start({ held, run }, { BATCH: 'of <today> & "night"' }, () => true, signal);
+    if (rerun === 'heldBack') throw new Error('nobody held it back');
     expect(rerun).toMatchObject({ server: 'loads', name: 'load_late', kind: 'pipeline' });
     expect(rerun.id).not.toBe(held.id);
     await waitFor('rows of the rerun', async () => {
@@ -157,7 +158,9 @@ describeOnHop('a load into PostgreSQL on a real Hop Server', () => {
       'no_such.hpl',
       load('no_such', { commitSize: 10 }).replace('OffboilLoadRows', 'NoSuchTransform'),
     );
-    await expect(hop.engine.start({ held, run }, {}, signal)).rejects.toMatchObject({ code: 'REPLY_REJECTED' });
+    await expect(hop.engine.start({ held, run }, {}, () => true, signal)).rejects.toMatchObject({
+      code: 'REPLY_REJECTED',
+    });
     expect((await hop.engine.list(signal)).map(({ name }) => name)).toEqual(['held']);
   });
 });

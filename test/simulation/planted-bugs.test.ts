@@ -27,7 +27,7 @@ function withLists(engine: Engine, made: (tasks: ObservedTask[]) => ObservedTask
     list: async (signal) => made(await engine.list(signal)),
     inspect: (ref, signal) => engine.inspect(ref, signal),
     stop: (ref, step, signal) => engine.stop(ref, step, signal),
-    start: (what, parameters, signal) => engine.start(what, parameters, signal),
+    start: (...start) => engine.start(...start),
   };
 }
 

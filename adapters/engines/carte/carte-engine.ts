@@ -1,8 +1,9 @@
 import { OffboilError } from '../../../domain/errors.js';
-import type { Engine, Reply, Startable, StopStep } from '../../../domain/ports.js';
+import type { Engine, Reply, StopStep } from '../../../domain/ports.js';
 import type { Secret } from '../../../domain/secret.js';
 import type { EngineInfo, ObservedTask, TaskDetail, TaskRef } from '../../../domain/tasks.js';
 import type { TlsMaterial } from '../kettle/agent.js';
+import { startedOr } from '../kettle/http-failures.js';
 import { createKettleHttp, DETAIL_BYTES, type KettleHttp, LIST_BYTES } from '../kettle/http.js';
 import { readWebResult, replyOf } from '../kettle/web-result.js';
 import { type CarteKind, dialectOf } from './dialects.js';
@@ -62,6 +63,8 @@ const CALLS = {
     remove: 'removeTrans/',
   },
 } as const satisfies Record<CarteKind, Record<string, string>>;
+
+type Start = Parameters<Engine['start']>;
 
 class OneCarte implements CarteEngine {
   readonly #config: CarteConfig;
@@ -159,7 +162,11 @@ class OneCarte implements CarteEngine {
     return replyOf(server, user, came);
   }
 
-  async start(what: Startable, parameters: Readonly<Record<string, string>>, signal: AbortSignal): Promise<TaskRef> {
+  start(...start: Start): Promise<TaskRef | 'heldBack'> {
+    return startedOr(this.#start(...start));
+  }
+
+  async #start(...[what, parameters, mayLeave, signal]: Start): Promise<TaskRef> {
     const kind = this.#kindOf(what.held);
     const { server } = this.#config;
     if (what.run === undefined) {
@@ -172,7 +179,7 @@ class OneCarte implements CarteEngine {
         throw this.#impossible(`it holds several jobs named "${what.held.name}" and might start another one`);
       }
       const query = { xml: 'Y', name: what.held.name, id: what.held.id };
-      await this.#demand({ path: CALLS[kind].start, query, maxBytes: DETAIL_BYTES }, signal);
+      await this.#demand({ path: CALLS[kind].start, query, maxBytes: DETAIL_BYTES, mayLeave }, signal);
       return what.held; // Carte starts it again under its id
     }
     const { dialect } = this.#known ?? (await this.#read(signal)).known;
@@ -180,7 +187,7 @@ class OneCarte implements CarteEngine {
     const taken = Object.keys(parameters).find((name) => RESERVED.includes(name));
     if (taken !== undefined) throw this.#impossible(`a parameter named "${taken}" cannot be told from Carte's own`);
     const query = { xml: 'Y', [kind === 'job' ? 'job' : 'trans']: what.run, level: 'Basic', ...parameters };
-    const { id } = await this.#demand({ path: CALLS[kind].run, query, maxBytes: DETAIL_BYTES }, signal);
+    const { id } = await this.#demand({ path: CALLS[kind].run, query, maxBytes: DETAIL_BYTES, mayLeave }, signal);
     if (id === '')
       throw new OffboilError('REPLY_INCOMPLETE', `${server} started "${what.run}" and told no id.`, { server });
     // Its name stands inside the file; the list tells it. Gone already: the name of the task it replaces.

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { OffboilError } from '../../../domain/errors.js';
-import type { Engine, Reply, Startable, StopStep } from '../../../domain/ports.js';
+import type { Engine, Reply, StopStep } from '../../../domain/ports.js';
 import type { Secret } from '../../../domain/secret.js';
 import type { EngineInfo, ObservedTask, TaskDetail, TaskRef } from '../../../domain/tasks.js';
 import type { TlsMaterial } from '../kettle/agent.js';
+import { startedOr } from '../kettle/http-failures.js';
 import { type Answered, createKettleHttp, DETAIL_BYTES, type KettleHttp, LIST_BYTES } from '../kettle/http.js';
 import { readWebResult, replyOf } from '../kettle/web-result.js';
 import { readXml } from '../kettle/xml.js';
@@ -73,6 +74,8 @@ export function createHopEngine(config: HopConfig): HopEngine {
   return new OneHop(config);
 }
 
+type Start = Parameters<Engine['start']>;
+
 class OneHop implements HopEngine {
   readonly #config: HopConfig;
   readonly #http: KettleHttp;
@@ -140,7 +143,12 @@ class OneHop implements HopEngine {
     return reply.kind === 'acknowledged' && seen?.remark !== undefined ? { ...reply, note: seen.remark } : reply;
   }
 
-  async start(what: Startable, parameters: Readonly<Record<string, string>>, signal: AbortSignal): Promise<TaskRef> {
+  start(...start: Start): Promise<TaskRef | 'heldBack'> {
+    return startedOr(this.#start(...start));
+  }
+
+  /** Held back after its registration, what is registered stays there and waits: to remove it would be a request too. */
+  async #start(...[what, parameters, mayLeave, signal]: Start): Promise<TaskRef> {
     const { server } = this.#config;
     if (what.run === undefined) {
       // A pipeline that was stopped and started again under its id cannot be stopped ever after (measured on 2.16.0).
@@ -157,7 +165,7 @@ class OneHop implements HopEngine {
     // Never repeated: a registration whose reply was lost would be there twice.
     const body = await registration(file, parameters);
     const registered = await this.#http.read(
-      { path: servlets.register, query: { xml: 'Y' }, maxBytes: DETAIL_BYTES, body },
+      { path: servlets.register, query: { xml: 'Y' }, maxBytes: DETAIL_BYTES, body, mayLeave },
       signal,
     );
     const id = await this.#accepted(registered, `register ${file.kind} "${file.name}"`);
@@ -172,7 +180,7 @@ class OneHop implements HopEngine {
     try {
       // The id in this answer is left alone: of a workflow it can be one that nothing knows (measured on 2.16.0).
       await this.#accepted(
-        await this.#http.read({ path: servlets.start, query, maxBytes: DETAIL_BYTES }, signal),
+        await this.#http.read({ path: servlets.start, query, maxBytes: DETAIL_BYTES, mayLeave }, signal),
         `start ${file.kind} "${file.name}"`,
       );
     } catch (error) {

@@ -10,6 +10,17 @@ export class NotSent extends Error {
   }
 }
 
+/** What a caller sees of it. */
+class HeldBack extends OffboilError {}
+
+/** What was started, or that the right to send was gone before it was. */
+export async function startedOr<T>(starting: Promise<T>): Promise<T | 'heldBack'> {
+  return starting.catch((error: unknown) => {
+    if (error instanceof HeldBack) return 'heldBack';
+    throw error;
+  });
+}
+
 /** Nothing but a closed port, an unknown name or no route: no connection was ever made. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses connections',
@@ -33,22 +44,18 @@ export function failureOf(
   options: { readonly timeoutMs: number | undefined },
 ): { readonly failed: Failed; readonly reset: boolean } {
   const code = codeOf(error);
-  const failed = (kind: ErrorCode, what: string): Failed => ({
+  const failed = (kind: ErrorCode, what: string, Kind = OffboilError): Failed => ({
     kind: 'failed',
     left,
-    error: new OffboilError(
-      kind,
-      `${server} ${what}. ${left ? 'The request may have arrived.' : 'Nothing was sent.'}`,
-      {
-        server,
-        ...(code === '' ? {} : { reason: code }),
-      },
-    ),
+    error: new Kind(kind, `${server} ${what}. ${left ? 'The request may have arrived.' : 'Nothing was sent.'}`, {
+      server,
+      ...(code === '' ? {} : { reason: code }),
+    }),
   });
   const message = error instanceof Error ? error.message : String(error);
   const reset = code === 'ECONNRESET' || code === 'EPIPE';
   if (error instanceof NotSent)
-    return { failed: failed('SERVER_UNREACHABLE', 'was not asked: the right to send was gone'), reset };
+    return { failed: failed('SERVER_UNREACHABLE', 'was not asked: the right to send was gone', HeldBack), reset };
   if (options.timeoutMs !== undefined)
     return { failed: failed('SERVER_TIMEOUT', `gave no whole answer within ${options.timeoutMs} ms`), reset };
   if (code === 'ETIMEDOUT') return { failed: failed('SERVER_TIMEOUT', 'accepted no connection in time'), reset };

@@ -195,7 +195,7 @@ describe('an ended task', () => {
       startTrans: recorded('starttrans'),
     };
     const { engine, asked } = await scene(replies, { version: '6.1' });
-    expect(await engine.start({ held: refTo('a1') }, {}, never)).toEqual(refTo('a1'));
+    expect(await engine.start({ held: refTo('a1') }, {}, () => true, never)).toEqual(refTo('a1'));
     expect(asked()).toEqual(['status', 'transStatus', 'startTrans']);
   });
 
@@ -204,7 +204,9 @@ describe('an ended task', () => {
       { status: listOf('7.1', [{ id: 'a1', word: 'Running' }]) },
       { version: '9.4' },
     );
-    await expect(engine.start({ held: refTo('a1') }, {}, never)).rejects.toMatchObject({ code: 'REPLY_REJECTED' });
+    await expect(engine.start({ held: refTo('a1') }, {}, () => true, never)).rejects.toMatchObject({
+      code: 'REPLY_REJECTED',
+    });
     expect(asked()).toEqual(['status']);
   });
 
@@ -214,7 +216,9 @@ describe('an ended task', () => {
       { id: 'a2', word: 'Stopped' },
     ];
     const { engine, asked } = await scene({ status: listOf('7.1', [], jobs) }, { version: '9.4' });
-    await expect(engine.start({ held: refTo('a1', 'load_orders', 'job') }, {}, never)).rejects.toMatchObject({
+    await expect(
+      engine.start({ held: refTo('a1', 'load_orders', 'job') }, {}, () => true, never),
+    ).rejects.toMatchObject({
       code: 'ESTATE_INVALID',
     });
     expect(asked()).toEqual(['status']);
@@ -222,12 +226,23 @@ describe('an ended task', () => {
 });
 
 describe('a rerun', () => {
+  it.each([
+    ['held task', {}],
+    ['path', { run: '/etl/load' }],
+  ])('of a %s that may not leave any more is held back: only looks were sent', async (_what, run) => {
+    const status = listOf('7.1', [{ id: 'a1', word: 'Finished' }]);
+    const { engine, asked } = await scene({ status, transStatus: recorded('starttrans') }, { version: '9.4' });
+    expect(await engine.start({ held: refTo('a1'), ...run }, {}, () => false, never)).toBe('heldBack');
+    expect(asked()).toEqual(['status']);
+  });
+
   it('runs a path of the repository of the server, with parameters, and tells the new task by its own name', async () => {
     const status = listOf('7.1', [{ id: 'n1', name: 'load orders' }]);
     const { engine, server } = await scene({ status, runTrans: webresult('OK', 'started', 'n1') }, { version: '9.4' });
     const started = await engine.start(
       { held: refTo('a1'), run: '/etl/load & orders' },
       { FROM: '2026-11-24', 'A=B': '&' },
+      () => true,
       never,
     );
     expect(started).toEqual(refTo('n1', 'load orders'));
@@ -248,7 +263,9 @@ describe('a rerun', () => {
     ['there is no answer', { then: 'hang' }, 'SERVER_TIMEOUT'],
   ])('is an error when %s', async (_what, runJob, code) => {
     const { engine } = await scene({ status: listOf('7.1', []), runJob }, { version: '9.4' });
-    await expect(engine.start({ held: refTo('a1', 'x', 'job'), run: '/x' }, {}, never)).rejects.toMatchObject({ code });
+    await expect(
+      engine.start({ held: refTo('a1', 'x', 'job'), run: '/x' }, {}, () => true, never),
+    ).rejects.toMatchObject({ code });
   });
 
   it.each([
@@ -257,7 +274,7 @@ describe('a rerun', () => {
     ['with parameters and no path', '9.4', {}, { FROM: '1' }],
   ])('is refused %s', async (_what, version, run, parameters) => {
     const { engine, asked } = await scene({ status: listOf(version === '4.4' ? '4.4' : '7.1', []) }, { version });
-    await expect(engine.start({ held: refTo('a1'), ...run }, parameters, never)).rejects.toMatchObject({
+    await expect(engine.start({ held: refTo('a1'), ...run }, parameters, () => true, never)).rejects.toMatchObject({
       code: 'ESTATE_INVALID',
     });
     expect(asked().filter((call) => call !== 'status')).toEqual([]);

@@ -159,7 +159,7 @@ describe('a rerun on a Hop Server', () => {
 
   it('registers the file anew with its parameters and starts what was registered', async () => {
     const { engine, server, asked } = await sceneOf(started);
-    const ref = await engine.start({ held, run }, { FROM: '2026-11-24 & "later"' }, signal);
+    const ref = await engine.start({ held, run }, { FROM: '2026-11-24 & "later"' }, () => true, signal);
     expect(ref).toEqual(pipelineRef('e0261e04-eb88-49ff-b2fc-fcbe0f9330ea'));
     expect(asked()).toEqual(['status', 'registerPipeline', 'startPipeline']);
 
@@ -169,12 +169,21 @@ describe('a rerun on a Hop Server', () => {
     expect(registered?.body).toContain(
       '<parameter><name>FROM</name><value>2026-11-24 &#38; &#34;later&#34;</value></parameter>',
     );
-    expect(start?.query.get('id')).toBe(ref.id);
+    expect(start?.query.get('id')).toBe('e0261e04-eb88-49ff-b2fc-fcbe0f9330ea');
+  });
+
+  it('that may not leave any more is held back, before its registration or after it', async () => {
+    const { engine, asked } = await sceneOf(started);
+    expect(await engine.start({ held, run }, {}, () => false, signal)).toBe('heldBack');
+    expect(asked()).toEqual(['status']);
+    const mayRegister = (): boolean => !asked().includes('registerPipeline');
+    expect(await engine.start({ held, run }, {}, mayRegister, signal)).toBe('heldBack');
+    expect(asked()).toEqual(['status', 'status', 'registerPipeline']);
   });
 
   it('always carries metadata, without which the server would never answer', async () => {
     const { engine, server } = await sceneOf(started);
-    await engine.start({ held, run }, {}, signal);
+    await engine.start({ held, run }, {}, () => true, signal);
     const packed = /<metastore_json>(.+)<\/metastore_json>/.exec(server.requests[1]?.body ?? '')?.[1] ?? '';
     expect(Object.keys(JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as object)).toEqual([
       'pipeline-run-configuration',
@@ -193,7 +202,7 @@ describe('a rerun on a Hop Server', () => {
       },
       { password: new Secret('old'), refreshPassword: () => Promise.resolve(new Secret('new')) },
     );
-    expect(await engine.start({ held, run }, {}, signal)).toMatchObject({ name: 'slow' });
+    expect(await engine.start({ held, run }, {}, () => true, signal)).toMatchObject({ name: 'slow' });
   });
 
   it.each([
@@ -204,7 +213,7 @@ describe('a rerun on a Hop Server', () => {
   ])('%s is refused before anything is sent', async (_what, name) => {
     const { engine, asked } = await sceneOf(started);
     const what = name === undefined ? { held } : { held, run: join(folder, name) };
-    await expect(engine.start(what, {}, signal)).rejects.toMatchObject({ code: 'ESTATE_INVALID' });
+    await expect(engine.start(what, {}, () => true, signal)).rejects.toMatchObject({ code: 'ESTATE_INVALID' });
     expect(asked()).toEqual([]);
   });
 
@@ -212,7 +221,9 @@ describe('a rerun on a Hop Server', () => {
     'that the server does not register (%s) is refused',
     async (reply) => {
       const { engine, asked } = await sceneOf({ ...started, registerPipeline: recorded(reply) });
-      await expect(engine.start({ held, run }, {}, signal)).rejects.toMatchObject({ code: 'REPLY_REJECTED' });
+      await expect(engine.start({ held, run }, {}, () => true, signal)).rejects.toMatchObject({
+        code: 'REPLY_REJECTED',
+      });
       expect(asked()).toEqual(['status', 'registerPipeline']);
     },
   );
@@ -225,14 +236,18 @@ describe('a rerun on a Hop Server', () => {
         startPipeline: recorded(reply),
         removePipeline: recorded('stop'),
       });
-      await expect(engine.start({ held, run }, {}, signal)).rejects.toMatchObject({ code: 'REPLY_REJECTED' });
+      await expect(engine.start({ held, run }, {}, () => true, signal)).rejects.toMatchObject({
+        code: 'REPLY_REJECTED',
+      });
       expect(asked()).toEqual(['status', 'registerPipeline', 'startPipeline', 'removePipeline']);
     },
   );
 
   it('whose start got no answer stays in the list, since it may run', async () => {
     const { engine, asked } = await sceneOf({ ...started, startPipeline: { then: 'reset' } });
-    await expect(engine.start({ held, run }, {}, signal)).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
+    await expect(engine.start({ held, run }, {}, () => true, signal)).rejects.toMatchObject({
+      code: 'SERVER_UNREACHABLE',
+    });
     expect(asked()).not.toContain('removePipeline');
   });
 });

@@ -334,13 +334,13 @@ describe('the facts of a run', () => {
     await ledger.closing.recordCheck(runId, 'after', 0, { ...check, verdict: 'red', detail: '12 rows' }, never);
     const task = { server: first.server, id: first.id, name: first.name };
     await ledger.closing.recordCompensation(
-      runId,
+      claim,
       { ...task, kind: 'manual', state: 'notDone', detail: 'begun' },
       NOW,
       never,
     );
     await ledger.closing.recordCompensation(
-      runId,
+      claim,
       { ...task, kind: 'manual', state: 'done', detail: 'reloaded', by: 'dba-oncall' },
       NOW,
       never,
