@@ -267,38 +267,6 @@ describe('bystanders', () => {
   });
 });
 
-const check = {
-  name: 'no half batch',
-  database: 'warehouse',
-  query: 'SELECT 1',
-  targets: ['carte-1/1'],
-  detail: '',
-} as const;
-
-describe('a check', () => {
-  it('stays as it was first recorded', async () => {
-    const { ledger } = scene;
-    const runId = await openedRun(ledger);
-    for (const verdict of ['red', 'green'] as const)
-      await ledger.closing.recordCheck(runId, 'after', 0, { ...check, verdict }, never);
-    await ledger.closing.recordCheck(runId, 'after', 1, { ...check, name: 'another', verdict: 'green' }, never);
-    expect(await ledger.closing.recordedChecks(runId, 'after', never)).toEqual(new Set([0, 1]));
-    expect((await ledger.closing.facts(runId, never)).checks).toMatchObject([{ after: 'red' }, { after: 'green' }]);
-    await expect(scene.sql('UPDATE checks SET verdict = $1', ['green'])).rejects.toThrow(/append-only/);
-  });
-
-  it('of before is no baseline once a request was intended', async () => {
-    const { ledger } = scene;
-    const target = aTarget('carte-1', 'target');
-    const { runId } = await confirmedRun(ledger, { waves: [[target]] });
-    const claim = await ledger.shards.claim({ runId, wave: 1, shard: 0 }, NOW, never);
-    await ledger.shards.intend(claim, [stopOf(target)], NOW, never);
-    for (const phase of ['before', 'after'] as const)
-      await ledger.closing.recordCheck(runId, phase, 0, { ...check, verdict: 'red' }, never);
-    expect((await ledger.closing.facts(runId, never)).checks).toMatchObject([{ before: 'notRun', after: 'red' }]);
-  });
-});
-
 describe('the facts of a run', () => {
   it('hold outcomes, requests, people, checks side by side, compensations, bystanders, and what came back', async () => {
     const targets = someTargets(2);
@@ -312,6 +280,13 @@ describe('the facts of a run', () => {
       { server: 'carte-9', askedAt: NOW, problem: { code: 'SERVER_TIMEOUT', message: 'no answer' } },
       never,
     );
+    const check = {
+      name: 'no half batch',
+      database: 'warehouse',
+      query: 'SELECT 1',
+      targets: ['carte-1/1'],
+      detail: '',
+    };
     await ledger.closing.recordCheck(runId, 'before', 0, { ...check, verdict: 'green' }, never);
     const claim = await ledger.shards.claim({ runId, wave: 1, shard: 0 }, NOW, never);
     await ledger.shards.intend(claim, [stopOf(first)], NOW, never);
