@@ -79,7 +79,12 @@ await runProgram(async ({ estate }) => {
     console.error('stopped before it was ready: what was started is ended');
     return 0;
   } finally {
-    for (const close of closing) await close();
+    for (const close of closing) {
+      // one that fails must not leave the servers below it
+      await close().catch((error: unknown) => {
+        console.error(error instanceof Error ? error.message : String(error));
+      });
+    }
   }
 });
 

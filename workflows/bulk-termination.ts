@@ -16,9 +16,9 @@ import { closeAs, faultOf, localResult, type Fault } from './failures.js';
 import { applyCancel, registerMessages } from './handlers.js';
 import { requestIdOf, type RunInput } from './messages.js';
 import { Pursuits } from './pursuits.js';
-import { RunState } from './run-state.js';
+import { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
-import { consentUntil } from './waits.js';
+import { consentUntil } from './state/waits.js';
 import { sampleBystanders, skipBraked, stopInWaves } from './waves.js';
 
 setWorkflowOptions({ failureExceptionTypes: [OffboilError] }, bulkTermination);

@@ -2,7 +2,7 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import { counted } from '../domain/wording.js';
 import type { Pursuits } from './pursuits.js';
 import { isCancel } from './failures.js';
-import type { RunState } from './run-state.js';
+import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 import { throwFailure } from './waves.js';
 

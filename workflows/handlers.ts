@@ -8,7 +8,7 @@ import type { Hold } from '../domain/standing.js';
 import { refusal } from './failures.js';
 import * as messages from './messages.js';
 import type { Pursuits } from './pursuits.js';
-import type { RunState } from './run-state.js';
+import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 
 /** A worker believes an answer of the ledger for so long: after it, nothing leaves (`design.md` §8.9). */

@@ -2,7 +2,7 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Climbable } from '../activities/shard-deps.js';
 import { OUTCOME_FACTS, OUTCOMES, type Tally } from '../domain/outcomes.js';
 import { RUNGS, type Rung } from '../domain/tasks.js';
-import type { RunState } from './run-state.js';
+import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 
 /**

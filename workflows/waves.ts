@@ -1,7 +1,7 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { GateDecision } from '../domain/stopping/gate.js';
 import type { Pursuits } from './pursuits.js';
-import type { RunState } from './run-state.js';
+import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 
 /** A baseline that is slow must not hold up a stop. */

@@ -1,10 +1,10 @@
-import type { PlanBrief } from '../activities/plan-run.js';
-import type { Phase, Waits } from '../domain/contracts/messages.js';
-import type { ControlState } from '../domain/ports.js';
-import type { Hold, Rejection } from '../domain/standing.js';
-import type { AcceptedCounts } from '../domain/stopping/gate.js';
-import type { Rung, TargetKey } from '../domain/tasks.js';
-import { counted } from '../domain/wording.js';
+import type { PlanBrief } from '../../activities/plan-run.js';
+import type { Phase, Waits } from '../../domain/contracts/messages.js';
+import type { ControlState } from '../../domain/ports.js';
+import type { Hold, Rejection } from '../../domain/standing.js';
+import type { AcceptedCounts } from '../../domain/stopping/gate.js';
+import type { Rung, TargetKey } from '../../domain/tasks.js';
+import { counted } from '../../domain/wording.js';
 
 /** A gate's halt: nothing more is sent until a person answers, or `until`. */
 export interface Halt {

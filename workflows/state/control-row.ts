@@ -1,6 +1,6 @@
 import { condition } from '@temporalio/workflow';
-import type { ControlState } from '../domain/ports.js';
-import { steps } from './steps.js';
+import type { ControlState } from '../../domain/ports.js';
+import { steps } from '../steps.js';
 
 /**
  * The run's control row, which tells the workers whether anything may leave. One order is written at a time, and the newest one

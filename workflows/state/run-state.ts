@@ -1,20 +1,20 @@
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { OpenAnswer } from '../activities/open-run.js';
-import type { PlanBrief } from '../activities/plan-run.js';
-import type { Phase, PlanSummary, Progress, Waits } from '../domain/contracts/messages.js';
-import type { TerminationRequest } from '../domain/contracts/request.js';
-import { addTallies, provenOf, type Tally } from '../domain/outcomes.js';
-import { isConfirmed } from '../domain/planning/confirmation.js';
-import type { ControlState } from '../domain/ports.js';
-import type { Hold, Rejection } from '../domain/standing.js';
+import type { OpenAnswer } from '../../activities/open-run.js';
+import type { PlanBrief } from '../../activities/plan-run.js';
+import type { Phase, PlanSummary, Progress, Waits } from '../../domain/contracts/messages.js';
+import type { TerminationRequest } from '../../domain/contracts/request.js';
+import { addTallies, provenOf, type Tally } from '../../domain/outcomes.js';
+import { isConfirmed } from '../../domain/planning/confirmation.js';
+import type { ControlState } from '../../domain/ports.js';
+import type { Hold, Rejection } from '../../domain/standing.js';
 import {
   decideGate,
   gateCounts,
   type AcceptedCounts,
   type GateDecision,
   type GateProgress,
-} from '../domain/stopping/gate.js';
+} from '../../domain/stopping/gate.js';
 import { ControlRow } from './control-row.js';
 import { detailsOf } from './details.js';
 import { waitsOf, type Halt, type Holds, type ManualWork, type WaitingRun } from './waits.js';

@@ -1,7 +1,7 @@
-import type { PlanBrief } from '../activities/plan-run.js';
-import type { Progress } from '../domain/contracts/messages.js';
-import type { TerminationRequest } from '../domain/contracts/request.js';
-import { OUTCOMES } from '../domain/outcomes.js';
+import type { PlanBrief } from '../../activities/plan-run.js';
+import type { Progress } from '../../domain/contracts/messages.js';
+import type { TerminationRequest } from '../../domain/contracts/request.js';
+import { OUTCOMES } from '../../domain/outcomes.js';
 
 /** The Markdown that the Web UI shows as current details: who and why, where it stands, what it waits for. */
 export function detailsOf(request: TerminationRequest, progress: Progress, plan: PlanBrief | undefined): string {
