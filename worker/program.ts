@@ -28,6 +28,13 @@ export function readArgs(argv: readonly string[]): ProgramArgs {
   }
 }
 
+// Whoever reads us through `head` has seen enough; the program and its exit code go on.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 /** Runs a program: its messages for people go to stderr, and what goes wrong is one sentence and exit code 1 or 3. */
 export async function runProgram(program: (args: ProgramArgs) => Promise<number>): Promise<void> {
   try {

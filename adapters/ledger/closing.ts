@@ -218,15 +218,14 @@ async function readChecks(sql: Sql, runId: string, signal: AbortSignal): Promise
   const rows = await sql.rows(
     checkRow,
     // "before" first, so that the later detail wins
-    'SELECT phase, name, database, query, targets, verdict, detail FROM checks WHERE run_id = $1 ORDER BY phase DESC, position',
+    'SELECT phase, position, name, database, targets, verdict, detail FROM checks WHERE run_id = $1 ORDER BY phase DESC, position',
     [runId],
     signal,
   );
-  const results = new Map<string, CheckResult>();
-  for (const { phase, name, database, query, targets, verdict, detail } of rows) {
-    const key = JSON.stringify([name, database, query]);
-    const known = results.get(key) ?? { name, database, targets, before: 'notRun', after: 'notRun', detail };
-    results.set(key, { ...known, [phase]: verdict, targets, detail });
+  const results = new Map<number, CheckResult>();
+  for (const { phase, position, name, database, targets, verdict, detail } of rows) {
+    const known = results.get(position) ?? { name, database, targets, before: 'notRun', after: 'notRun', detail };
+    results.set(position, { ...known, [phase]: verdict, targets, detail });
   }
   return [...results.values()];
 }

@@ -129,9 +129,9 @@ export const targetFactsRow = targetRow.extend({
 
 export const checkRow = z.object({
   phase: z.enum(['before', 'after']),
+  position: z.number(),
   name: z.string(),
   database: z.string(),
-  query: z.string(),
   targets: z.array(z.string()),
   verdict: z.enum(['green', 'red', 'inconclusive']),
   detail: z.string(),

@@ -17,7 +17,8 @@ describe('a check', () => {
     const runId = await openedRun(ledger);
     for (const verdict of ['red', 'green'] as const)
       await ledger.closing.recordCheck(runId, 'after', 0, { ...check, verdict }, never);
-    await ledger.closing.recordCheck(runId, 'after', 1, { ...check, name: 'another', verdict: 'green' }, never);
+    // one that differs only in what it expects
+    await ledger.closing.recordCheck(runId, 'after', 1, { ...check, verdict: 'green' }, never);
     expect(await ledger.closing.recordedChecks(runId, 'after', never)).toEqual(new Set([0, 1]));
     expect((await ledger.closing.facts(runId, never)).checks).toMatchObject([{ after: 'red' }, { after: 'green' }]);
     await expect(scene.sql('UPDATE checks SET verdict = $1', ['green'])).rejects.toThrow(/append-only/);
