@@ -53,7 +53,7 @@ describe('a new estate file in mid-run', { timeout: 120_000 }, () => {
   async function misleadingFile({ estateFile }: System): Promise<string> {
     const file = estateFile.replace('.yaml', '-2.yaml');
     const changed = (await readFile(estateFile, 'utf8'))
-      .replaceAll(/url: .*/g, 'url: http://127.0.0.1:9/kettle')
+      .replaceAll(/url: .*/g, (_url, at: number) => `url: http://127.0.0.1:9/kettle-${at}`)
       .replace('priority: normal', 'protected: true');
     await writeFile(file, changed);
     return file;
