@@ -7,7 +7,8 @@ type Ended = { readonly kind: 'ended'; readonly note: string } | { readonly kind
 /**
  * Ends the database sessions that the contract declares as this task's own, so that the database rolls back
  * (`databases.md` §3: ending them first; a graceful stop sent before would commit).
- * Refused, with nothing ended, when none matches or when one cannot be told to be this task's alone.
+ * Refused, with nothing ended, when none matches or when one cannot be told to be this task's alone. What cannot be carried
+ * through after one may have ended is `unanswered`: no stop follows, which would commit what the other sessions hold.
  */
 export async function endSessions(
   scene: RunScene,
@@ -19,6 +20,12 @@ export async function endSessions(
   if (shared.length > 0) return rejected(`its sessions could also belong to ${shared.join(', ')}: none was ended`);
   const notes: string[] = [];
   const younger: number[] = [];
+  let isUnderWay = false; // the order to end one has left, and its answer is not back
+  const left = (): boolean => (isUnderWay = mayLeave());
+  const brokenOff = (kind: 'rejected' | 'unsent', why: string): Ended =>
+    notes.length > 0 || isUnderWay
+      ? { kind: 'not', reply: { kind: 'unanswered', note: [...notes, why].join(', ') } }
+      : { kind: 'not', reply: { kind, note: why } };
   try {
     for (const match of target.sessions) {
       const database = scene.database(match.database);
@@ -32,10 +39,12 @@ export async function endSessions(
           younger.push(session.pid);
           continue;
         }
-        const result = await database.endSession(session, mayLeave, signal);
-        if (result === 'heldBack') return notes.length > 0 ? { kind: 'ended', note: notes.join(', ') } : unsent();
+        const result = await database.endSession(session, left, signal);
+        isUnderWay = false;
+        if (result === 'heldBack') return brokenOff('unsent', `held back before session ${session.pid} was ended`);
         if (result === 'refused')
-          return rejected(
+          return brokenOff(
+            'rejected',
             `${match.database} refused to end session ${session.pid}: the account lacks pg_signal_backend`,
           );
         notes.push(`session ${session.pid} on ${match.database} ${result === 'ended' ? 'ended' : 'was gone'}`);
@@ -43,7 +52,7 @@ export async function endSessions(
     }
   } catch (error) {
     signal.throwIfAborted();
-    return { kind: 'not', reply: { kind: notes.length > 0 ? 'unanswered' : 'rejected', note: reasonOf(error).why } };
+    return brokenOff('rejected', reasonOf(error).why);
   }
   if (notes.length > 0) return { kind: 'ended', note: notes.join(', ') };
   return rejected(
@@ -55,8 +64,4 @@ export async function endSessions(
 
 function rejected(note: string): Ended {
   return { kind: 'not', reply: { kind: 'rejected', note } };
-}
-
-function unsent(): Ended {
-  return { kind: 'not', reply: { kind: 'unsent', note: 'held back before any session was ended' } };
 }

@@ -68,8 +68,9 @@ async function step(
       const ended = await endSessions(scene, target, mayLeave, signal);
       if (ended.kind !== 'ended') return ended.reply;
       const reply = await server.engine.stop(refOf(target), { rung: 'stop', mayLeave }, signal);
+      // Whatever the engine says of its stop, the sessions have ended: that is no refusal.
       return {
-        kind: reply.kind === 'unsent' ? 'acknowledged' : reply.kind,
+        kind: reply.kind === 'unanswered' ? 'unanswered' : 'acknowledged',
         note: [ended.note, reply.note].filter(Boolean).join('; '),
       };
     }
