@@ -43,7 +43,7 @@ async function prove({ seed, quick, progress }: ProofPlan): Promise<ProofReport>
     notMeasured: [
       'the wrapper of Temporal around the activities, and the workflow: the simulation plays their part',
       'the adapters: HTTP, sockets and XML are models here; the same holds for the ledger, which a test compares with PostgreSQL',
-      'rungs above stop (rollback, kill) and snapshots that are slow by themselves',
+      'the rung kill, and snapshots that are slow by themselves',
       'more than three servers, seven tasks and two shards in one story',
       'a machine that is frozen together with its monotonic clock',
     ],

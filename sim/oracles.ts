@@ -1,16 +1,19 @@
 import { LEASE_MS } from '../activities/lease.js';
 import { keyOf } from '../domain/contracts/plan.js';
 import { OUTCOME_FACTS, type Outcome } from '../domain/outcomes.js';
-import type { Claim, ControlState, Evidence, ShardKey } from '../domain/ports.js';
+import type { Claim, ControlState, Evidence, Reply, ShardKey, ShardLedger } from '../domain/ports.js';
 import type { ObservedTask, Rung, TargetKey, TaskRef } from '../domain/tasks.js';
 import type { LedgerTarget } from './memory-ledger.js';
 import type { Scenario } from './scenario.js';
 import type { Scheduler } from './scheduler.js';
-import { couldTell, type TrueTask } from './world.js';
+import { couldTell, isOpen, type TrueSession, type TrueTask } from './world.js';
 
 /** What must never happen. The words of `design.md` §14. */
 export type ViolationKind =
   | 'bystander touched'
+  | 'shared session touched'
+  | 'stop before the rollback'
+  | 'given up too early'
   | 'false proof'
   | 'false outcome'
   | 'two final outcomes'
@@ -44,15 +47,33 @@ export interface Knowledge {
   readonly lists: Map<string, { readonly madeAt: number; readonly tasks: ReadonlyMap<string, ObservedTask> }>;
 }
 
+/** A request that left; one on `rollback` is the end of one session. */
+interface LeftRequest {
+  readonly rung: Rung;
+  readonly at: number;
+  readonly session?: TrueSession;
+  /** The answer that it was not done has come back. */
+  wasRefused?: boolean;
+}
+
+/** An attempt as it was granted, with the first answer that was written to it. */
+interface Intent {
+  readonly n: number;
+  readonly rung: Rung;
+  answer?: Reply['kind'];
+}
+
 interface TargetRecord {
-  readonly intents: Rung[];
-  readonly left: { readonly rung: Rung; readonly at: number }[];
+  readonly intents: Intent[];
+  readonly left: LeftRequest[];
   final?: Outcome;
   outcome?: Outcome;
 }
 
 /** Discovery's list serves for so long (`design.md` §8.2). */
 const SEEN_SERVES_MS = 1000;
+/** A server that cannot be reached is tried three times, half a second apart. */
+const TRIED_FOR_MS = 1000;
 
 /** Watches a story from outside, on the ground truth. It sees what is committed and what leaves, never what a worker believes. */
 export class Oracles {
@@ -92,26 +113,62 @@ export class Oracles {
     this.#claims.set(name, claims);
   }
 
-  intended(granted: readonly TargetKey[], rungs: ReadonlyMap<string, Rung>): void {
-    for (const target of granted) {
-      const rung = rungs.get(keyOf(target));
-      if (rung !== undefined) this.#targets.get(keyOf(target))?.intents.push(rung);
+  intended(granted: readonly TargetKey[], intents: Parameters<ShardLedger['intend']>[1]): void {
+    const keys = new Set(granted.map(keyOf));
+    for (const { target, n, rung } of intents)
+      if (keys.has(keyOf(target))) this.#targets.get(keyOf(target))?.intents.push({ n, rung });
+  }
+
+  answered(answers: Parameters<ShardLedger['answer']>[1]): void {
+    for (const { target, n, reply } of answers) {
+      const intent = this.#targets.get(keyOf(target))?.intents.find((one) => one.n === n);
+      if (intent !== undefined) intent.answer ??= reply.kind;
     }
   }
 
   /** The first byte of a request is written. */
   left(knowledge: Knowledge, ref: TaskRef, rung: Rung): void {
-    const { now } = this.#scheduler;
     const record = this.#targets.get(keyOf(ref));
     const task = this.#scenario.world.planned.get(keyOf(ref));
     if (record === undefined || task === undefined) {
       this.#violate('bystander touched', `${knowledge.name} asks ${keyOf(ref)} to stop, which is no target`);
       return;
     }
-    const what = `${knowledge.name} asks ${keyOf(ref)} (${rung})`;
-    if (record.intents.filter((one) => one === rung).length <= record.left.filter((one) => one.rung === rung).length) {
-      this.#violate('request without an intent', what);
+    const isRollback = rung === 'stop' && record.intents.at(-1)?.rung === 'rollback';
+    if (isRollback && this.#scenario.world.sessions.some((session) => session.task === task && isOpen(session)))
+      this.#violate(
+        'stop before the rollback',
+        `${knowledge.name} stops ${keyOf(ref)}, whose open session commits then`,
+      );
+    this.#checkLeft(knowledge, record, task, { rung, at: this.#scheduler.now });
+  }
+
+  /** The statement that ends a session is written. */
+  sessionEndLeft(knowledge: Knowledge, session: TrueSession): LeftRequest {
+    const { ref } = session.task;
+    const request: LeftRequest = { rung: 'rollback', at: this.#scheduler.now, session };
+    const what = `${knowledge.name} ends session ${session.pid} of ${keyOf(ref)}`;
+    const record = this.#targets.get(keyOf(ref));
+    if (record === undefined || this.#scenario.world.planned.get(keyOf(ref)) !== session.task) {
+      this.#violate('bystander touched', `${what}, which is no target`);
+      return request;
     }
+    const target = this.#scenario.targets.find((one) => keyOf(one) === keyOf(ref));
+    if (target?.sharesSessionsWith !== undefined)
+      this.#violate('shared session touched', `${what}, of a name that others have too`);
+    this.#checkLeft(knowledge, record, session.task, request);
+    return request;
+  }
+
+  #checkLeft(knowledge: Knowledge, record: TargetRecord, task: TrueTask, request: LeftRequest): void {
+    const { ref } = task;
+    const { rung, session } = request;
+    const { now } = this.#scheduler;
+    const what = `${knowledge.name} asks ${keyOf(ref)} (${rung})`;
+    // An intent to roll back covers one end of each session, and a stop behind them.
+    const covers = (intent: Intent): boolean => intent.rung === rung || (rung === 'stop' && intent.rung === 'rollback');
+    const before = record.left.filter((one) => one.rung === rung && one.session === session).length;
+    if (record.intents.filter(covers).length <= before) this.#violate('request without an intent', what);
     if (this.#held !== undefined && now > this.#held.answeredAt) {
       const kind =
         this.#held.by === 'brake' ? 'request after the brake was answered' : 'request after the pause was answered';
@@ -120,7 +177,7 @@ export class Oracles {
     this.#checkClaim(knowledge, what);
     this.#checkBasis(knowledge, ref, what);
     this.#checkRepeat(knowledge, record, task, rung, what);
-    record.left.push({ rung, at: now });
+    record.left.push(request);
     this.#checkFloors(what);
   }
 
@@ -179,7 +236,8 @@ export class Oracles {
     // A stop shows at once. A safe stop leaves the word as it is until all rows are through, so only an end that the list
     // could show makes another request needless; the same holds for a rung above the first.
     const madeAt = knowledge.lists.get(task.ref.server)?.madeAt ?? Number.NEGATIVE_INFINITY;
-    if ((rung === 'stop' && task.reached.has('stop')) || task.endedAt < madeAt) {
+    const isPlainStop = rung === 'stop' && record.intents.at(-1)?.rung !== 'rollback';
+    if ((isPlainStop && task.reached.has('stop')) || task.endedAt < madeAt) {
       this.#violate('needless repeat', `${what} again, though ${[...task.reached.keys()].join(' and ')} took effect`);
     }
   }
@@ -255,11 +313,17 @@ export class Oracles {
     if (OUTCOME_FACTS[outcome].proven) this.#judgeProof(task, what);
     switch (outcome) {
       case 'alreadyEnded':
+        if (record.left.some(({ wasRefused }) => wasRefused !== true))
+          this.#violate('false outcome', `${what}, though a request of ours had left`);
+        break;
       case 'unreachable':
         if (left) this.#violate('false outcome', `${what}, though a request of ours had left`);
+        this.#judgePatience(knowledge, what);
         break;
       case 'stopped':
         if (record.intents.length === 0) this.#violate('false outcome', `${what}, though nothing was requested`);
+        if (record.left.some(({ session }) => (session?.endedAt ?? Number.POSITIVE_INFINITY) <= task.endedAt))
+          this.#violate('false outcome', `${what}, though its session was ended before`);
         break;
       case 'replaced':
         this.#judgeReplaced(knowledge, record, task, what);
@@ -268,7 +332,12 @@ export class Oracles {
         if (left) this.#violate('false outcome', `${what}, though a request of ours had left`);
         break;
       case 'stoppedByForce':
-        this.#violate('false outcome', `${what}, though no force was used`);
+        if (
+          !record.intents.some(
+            ({ rung, answer }) => rung === 'rollback' && answer !== 'unsent' && answer !== 'rejected',
+          )
+        )
+          this.#violate('false outcome', `${what}, though no force was used`);
         break;
       case 'refused':
       case 'unconfirmed':
@@ -276,6 +345,13 @@ export class Oracles {
       case 'skipped':
         break;
     }
+  }
+
+  #judgePatience({ claim }: Knowledge, what: string): void {
+    if (claim === undefined) return;
+    const since = this.#claims.get(shardName(claim))?.find(({ epoch }) => epoch === claim.epoch)?.at ?? 0;
+    if (this.#scheduler.now - since < TRIED_FOR_MS)
+      this.#violate('given up too early', `${what}, ${this.#scheduler.now - since} ms after the claim`);
   }
 
   /** Proven means: it has ended, and a list or detail that was read has shown so. */

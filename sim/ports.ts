@@ -1,7 +1,7 @@
 import { canonicalJson } from '../domain/canonical-json.js';
 import { keyOf } from '../domain/contracts/plan.js';
 import { OffboilError } from '../domain/errors.js';
-import type { Clock, ControlLedger, ShardLedger } from '../domain/ports.js';
+import type { Clock, ControlLedger, Database, ShardLedger } from '../domain/ports.js';
 import type { Knowledge, Oracles } from './oracles.js';
 import type { Owner, Scheduler, Unpark } from './scheduler.js';
 import type { Tape } from './tape.js';
@@ -109,33 +109,42 @@ export function clockOf(stage: Stage, process: Process): Clock {
   };
 }
 
-const LEDGER_DOWN = 250;
+const DOWN = 250;
 const ANSWER_LOST = 253;
 
+/** A database that answers calls, and how it is called when it does not. */
+interface Remote {
+  readonly name: string;
+  readonly code: 'LEDGER_UNAVAILABLE' | 'DATABASE_UNAVAILABLE';
+}
+const LEDGER: Remote = { name: 'ledger', code: 'LEDGER_UNAVAILABLE' };
+const DATABASE: Remote = { name: 'database', code: 'DATABASE_UNAVAILABLE' };
+
 /**
- * One call of the ledger: at some moment it takes effect, at a later one its answer is back. The effect is nobody's who may
+ * One call of a database: at some moment it takes effect, at a later one its answer is back. The effect is nobody's who may
  * crash: what was sent is committed also when the sender is dead.
  */
-function ledgerCall<T>(
+function remoteCall<T>(
   stage: Stage,
   process: Process,
+  remote: Remote,
   name: string,
   signal: AbortSignal,
   effect: () => Promise<T>,
   seen: (value: T) => void = () => undefined,
 ): Promise<T> {
   const byte = stage.tape.byte();
-  const [there, back] = byte >= LEDGER_DOWN ? [1, 30] : legs(byte);
-  const unavailable = new OffboilError('LEDGER_UNAVAILABLE', 'The ledger does not answer.');
+  const [there, back] = byte >= DOWN ? [1, 30] : legs(byte);
+  const unavailable = new OffboilError(remote.code, `The ${remote.name} does not answer.`);
   return abortable<T>(
     stage,
     signal,
     (resolve, reject) => {
       let undo: Unpark = () => undefined;
       stage.scheduler.park(there, undefined, async () => {
-        if (byte >= LEDGER_DOWN && byte < ANSWER_LOST) {
-          countFault(stage, 'ledger unavailable');
-          stage.log(() => `${name}: the ledger is not there`);
+        if (byte >= DOWN && byte < ANSWER_LOST) {
+          countFault(stage, `${remote.name} unavailable`);
+          stage.log(() => `${name}: the ${remote.name} is not there`);
           undo = stage.scheduler.park(back, process, () => {
             reject(unavailable);
           });
@@ -150,7 +159,7 @@ function ledgerCall<T>(
             if (byte >= ANSWER_LOST) reject(unavailable);
             else resolve(value);
           };
-          if (byte >= ANSWER_LOST) countFault(stage, "lost answer of the ledger's commit");
+          if (byte >= ANSWER_LOST) countFault(stage, `lost answer of the ${remote.name}'s commit`);
         } catch (error) {
           stage.log(() => `${name} → ${error instanceof OffboilError ? error.code : String(error)}`);
           settle = () => {
@@ -176,7 +185,7 @@ export function shardLedgerOf(stage: Stage, process: Process, knowledge: Knowled
     signal: AbortSignal,
     effect: () => Promise<T>,
     seen?: (value: T) => void,
-  ): Promise<T> => ledgerCall(stage, process, `${knowledge.name} ${name}`, signal, effect, seen);
+  ): Promise<T> => remoteCall(stage, process, LEDGER, `${knowledge.name} ${name}`, signal, effect, seen);
   const never = new AbortController().signal;
   return {
     claim: (key, at, signal) =>
@@ -190,13 +199,12 @@ export function shardLedgerOf(stage: Stage, process: Process, knowledge: Knowled
       ),
     open: (claim, signal) => call('open', signal, () => backing.open(claim, never)),
     intend: (claim, intents, at, signal) => {
-      const rungs = new Map(intents.map(({ target, rung }) => [keyOf(target), rung]));
       return call(
         'intend',
         signal,
         () => backing.intend(claim, intents, at, never),
         (answer) => {
-          stage.oracles.intended(answer.granted, rungs);
+          stage.oracles.intended(answer.granted, intents);
           const what = 'a floor forbids it';
           stage.oracles.recorded(
             knowledge,
@@ -206,7 +214,14 @@ export function shardLedgerOf(stage: Stage, process: Process, knowledge: Knowled
       );
     },
     answer: (claim, answers, signal) =>
-      call(`answer ${answers.length}`, signal, () => backing.answer(claim, answers, never)),
+      call(
+        `answer ${answers.length}`,
+        signal,
+        () => backing.answer(claim, answers, never),
+        () => {
+          stage.oracles.answered(answers);
+        },
+      ),
     record: (claim, evidence, signal) => {
       const what = evidence.map(
         (one) => `${keyOf(one.target)} ${one.outcome ?? (one.ending === true ? 'ending' : 'noted')}`,
@@ -228,8 +243,41 @@ export function shardLedgerOf(stage: Stage, process: Process, knowledge: Knowled
 export function controlOf(stage: Stage, process: Process, backing: ControlLedger): ControlLedger {
   const never = new AbortController().signal;
   return {
-    look: (keys, signal) => ledgerCall(stage, process, `${process.name} look`, signal, () => backing.look(keys, never)),
+    look: (keys, signal) =>
+      remoteCall(stage, process, LEDGER, `${process.name} look`, signal, () => backing.look(keys, never)),
     command: (runId, state, orderedAt, signal) => backing.command(runId, state, orderedAt, signal),
     listen: (changed) => backing.listen(changed),
+  };
+}
+
+/** The database of all tasks as one attempt at an activity reaches it. */
+export function databaseOf(stage: Stage, process: Process, knowledge: Knowledge): Database {
+  const { world, oracles } = stage;
+  const clock = clockOf(stage, process);
+  return {
+    probe(): never {
+      throw new TypeError('no shard activity probes');
+    },
+    query(): never {
+      throw new TypeError('no shard activity queries');
+    },
+    sessions: ({ applicationName }, signal) =>
+      remoteCall(stage, process, DATABASE, `${knowledge.name} sessions of ${applicationName}`, signal, () =>
+        Promise.resolve(world.sessionsOf(applicationName)),
+      ),
+    endSession: async (named, mayLeave, signal) => {
+      const session = world.sessionOf(named);
+      if (session === undefined) throw new TypeError('a session that never was');
+      const byte = stage.tape.byte();
+      await clock.sleep(byte < 128 ? 1 : 2 * byte, signal); // for a connection
+      if (!mayLeave()) return 'heldBack';
+      const request = oracles.sessionEndLeft(knowledge, session);
+      const what = `${knowledge.name} → end of session ${session.pid} of ${keyOf(session.task.ref)}`;
+      const answer = await remoteCall(stage, process, DATABASE, what, signal, () =>
+        Promise.resolve(world.sessionEnds(session)),
+      );
+      if (answer === 'refused') request.wasRefused = true;
+      return answer;
+    },
   };
 }

@@ -53,4 +53,18 @@ export const REGRESSIONS: readonly Regression[] = [
       ...[...zeros(12), 246, 0, 0, 0, 0, 223, 0, 0, 0, 198],
     ],
   },
+  {
+    // The no to the stop counted for the whole attempt, so the task that we had ended was called `alreadyEnded`.
+    name: 'a server that says no to the stop behind the end of the sessions',
+    tape: [...zeros(6), 217, 0, 1, ...zeros(9), 237],
+  },
+  {
+    // The error counted as a no, though the session had ended.
+    name: 'an end of a session whose answer is lost',
+    tape: [0, 2, ...zeros(9), 242, 47, ...zeros(18), 213, ...zeros(7), 254],
+  },
+  {
+    name: 'a second session that our account may not end',
+    tape: [...zeros(6), 147, 0, 1, ...zeros(14), 231, 0, 225],
+  },
 ];

@@ -1,7 +1,7 @@
 import { keyOf } from '../domain/contracts/plan.js';
 import type { Policy } from '../domain/contracts/policy.js';
 import type { ShardKey } from '../domain/ports.js';
-import type { Rung } from '../domain/tasks.js';
+import type { Rung, TargetKey } from '../domain/tasks.js';
 import type { LedgerFloor, LedgerTarget } from './memory-ledger.js';
 import type { Scheduler } from './scheduler.js';
 import type { Tape } from './tape.js';
@@ -36,7 +36,12 @@ export interface Scenario {
 
 export const RUN_ID = 'SIM-1';
 const TIMEOUT_MS = 600;
+const CONNECTED_AGO_MS = 60_000;
 const WITHIN_MS = 1500;
+const RUNGS = [
+  ...([['stop'], ['stop'], ['stop'], ['safe', 'stop'], ['safe']] as const),
+  ...([['rollback'], ['stop', 'rollback'], ['rollback'], ['safe', 'stop'], ['safe']] as const),
+] as const;
 
 /** Draws a story's beginning; an empty tape gives one server, one obedient target, one worker and no fault. */
 export function drawScenario(tape: Tape, scheduler: Scheduler): Scenario {
@@ -52,7 +57,7 @@ export function drawScenario(tape: Tape, scheduler: Scheduler): Scenario {
     world.servers.set(server.name, server);
   }
   const shardCount = tape.rarely(6) && count > 1 ? 2 : 1;
-  const rungs = tape.oneOf<readonly [Rung, ...Rung[]]>([['stop'], ['stop'], ['stop'], ['safe', 'stop'], ['safe']]);
+  const rungs = tape.oneOf<readonly [Rung, ...Rung[]]>(RUNGS);
   const seenAgo = tape.oneOf([100, 100, 5000]);
   const targets = drawTasks(tape, world, scheduler.now, { shardCount, rungs, seenAgo });
   const floors = tape.rarely(6) ? [{ group: 'g', keep: 1, seenActive: targets.length }] : [];
@@ -92,7 +97,7 @@ function drawTasks(
     const at = tape.below(servers.length);
     const server = servers[at];
     if (server === undefined) continue;
-    const task = drawTask(tape, server, index);
+    const task = drawTask(tape, server, index, plan.rungs);
     const life = tape.oneOf([300, 2, 1, 40, 700, 2500]);
     // The first is always a target; of the others about a fifth are bystanders.
     const isTarget = index === 0 || !tape.rarely(5);
@@ -115,14 +120,38 @@ function drawTasks(
         shard: at % plan.shardCount,
       });
     }
+    if (plan.rungs.includes('rollback')) drawSessions(tape, world, task, now);
     world.add(server, task, life);
   }
-  return targets;
+  return targets.map((target) => ({ ...target, ...sessionsOf(world, target) }));
 }
 
-function drawTask(tape: Tape, server: TrueServer, index: number): TrueTask {
+/** One session or two, under the task's own name or one that others have too. */
+function drawSessions(tape: Tape, world: World, task: TrueTask, now: number): void {
+  const applicationName = tape.rarely(6) ? 'etl' : task.ref.name;
+  const count = 1 + (tape.rarely(4) ? 1 : 0);
+  for (let index = 0; index < count; index += 1)
+    world.connect(task, world.sessions.length + 1, now - CONNECTED_AGO_MS, applicationName, tape.rarely(8));
+}
+
+/** How the contract recognises a target's sessions, and the tasks that planning found to be recognised in the same way. */
+function sessionsOf(world: World, target: TargetKey): Pick<LedgerTarget, 'sessions' | 'sharesSessionsWith'> {
+  const name = world.sessions.find(({ task }) => keyOf(task.ref) === keyOf(target))?.applicationName;
+  if (name === undefined) return { sessions: [] };
+  const alike = world.sessions
+    .filter(({ applicationName }) => applicationName === name)
+    .map(({ task }) => keyOf(task.ref));
+  const others = [...new Set(alike)].filter((key) => key !== keyOf(target));
+  return {
+    sessions: [{ database: 'warehouse', applicationName: name }],
+    ...(others.length === 0 ? {} : { sharesSessionsWith: others }),
+  };
+}
+
+function drawTask(tape: Tape, server: TrueServer, index: number, rungs: readonly Rung[]): TrueTask {
   const byte = tape.byte();
-  const behaviour: Behaviour = byte < 60 ? 'halts' : (BEHAVIOURS[byte % BEHAVIOURS.length] ?? 'halts');
+  const plain = rungs.includes('rollback') && byte >= 30 ? 'hangs' : 'halts';
+  const behaviour: Behaviour = byte < 60 ? plain : (BEHAVIOURS[byte % BEHAVIOURS.length] ?? 'halts');
   const haltMs = behaviour === 'haltsSlowly' ? 1800 : tape.oneOf([40, 1, 300, 900]);
   const ref = { server: server.name, id: `t${index + 1}`, name: `load_${index + 1}`, kind: 'transformation' } as const;
   return new TrueTask(ref, `start-${index + 1}`, behaviour, haltMs);

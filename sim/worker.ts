@@ -11,11 +11,11 @@ import { lingerShard, verifyShard } from '../activities/verify-shard.js';
 import { stopShard } from '../activities/stop-shard.js';
 import { OffboilError } from '../domain/errors.js';
 import { OUTCOME_FACTS, OUTCOMES } from '../domain/outcomes.js';
-import type { Clock, ControlLedger, Engine, ShardKey, ShardLedger } from '../domain/ports.js';
+import type { Clock, ControlLedger, Database, Engine, ShardKey, ShardLedger } from '../domain/ports.js';
 import { SimEngine } from './engine.js';
 import type { SimLedger } from './memory-ledger.js';
 import type { Knowledge } from './oracles.js';
-import { clockOf, controlOf, type Process, shardLedgerOf, type Stage } from './ports.js';
+import { clockOf, controlOf, databaseOf, type Process, shardLedgerOf, type Stage } from './ports.js';
 import { RUN_ID, type Scenario } from './scenario.js';
 
 /** The activities under test; the production code, unless a test plants a bug. */
@@ -32,6 +32,7 @@ export interface Wrappers {
   readonly control?: (control: ControlLedger) => ControlLedger;
   readonly leaseClock?: (clock: Clock) => Clock;
   readonly engine?: (engine: Engine) => Engine;
+  readonly database?: (database: Database) => Database;
 }
 
 /** Temporal gives an attempt up when its worker was silent for so long (`heartbeatTimeout` of the profile `stop`). */
@@ -266,6 +267,7 @@ export class ShardRun {
 
   #scene(process: Process, knowledge: Knowledge): RunScene {
     const scenes = new Map<string, ServerScene>();
+    const database = databaseOf(this.stage, process, knowledge);
     for (const server of this.scenario.world.servers.values()) {
       const engine: Engine = new SimEngine(this.stage, process, knowledge, server);
       scenes.set(server.name, {
@@ -281,9 +283,7 @@ export class ShardRun {
         if (scene === undefined) throw new OffboilError('INTERNAL', `no server ${name}`);
         return scene;
       },
-      database: (name) => {
-        throw new OffboilError('INTERNAL', `no database ${name}`);
-      },
+      database: () => this.wrappers.database?.(database) ?? database,
     };
   }
 

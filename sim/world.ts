@@ -1,6 +1,6 @@
 import type { PlannedTarget } from '../domain/contracts/plan.js';
 import { OffboilError } from '../domain/errors.js';
-import type { Reply } from '../domain/ports.js';
+import type { DatabaseSession, Reply } from '../domain/ports.js';
 import type { ObservedTask, StateClass, TaskDetail, TaskRef } from '../domain/tasks.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -22,7 +22,8 @@ export const BEHAVIOURS = [
   'waits', // nothing to stop
   'wordUnknown',
 ] as const;
-export type Behaviour = (typeof BEHAVIOURS)[number];
+/** `hangs`: in a blocking call of its database; a stop has no end until its session is ended. */
+export type Behaviour = (typeof BEHAVIOURS)[number] | 'hangs';
 
 /** One execution as it truly is. */
 export class TrueTask {
@@ -53,6 +54,15 @@ export class TrueTask {
   }
 }
 
+/** A session in the one database, with the execution that holds it. */
+export interface TrueSession extends DatabaseSession {
+  readonly task: TrueTask;
+  /** Our account lacks the right to end it. */
+  readonly refuses: boolean;
+  /** When we ended it. */
+  endedAt?: number;
+}
+
 /** A server as it truly is. */
 export class TrueServer {
   /** Listed tasks by id; a replaced or vanished task is in no list any more. */
@@ -79,6 +89,8 @@ export class World {
   /** The planned execution of each target; what comes back under its id is another. */
   readonly planned = new Map<string, TrueTask>();
   readonly bystanders = new Set<TrueTask>();
+  /** All sessions there ever were. */
+  readonly sessions: TrueSession[] = [];
   readonly #scheduler: Scheduler;
 
   constructor(scheduler: Scheduler) {
@@ -128,6 +140,7 @@ export class World {
       case 'answersNo':
       case 'waits':
       case 'wordUnknown':
+      case 'hangs':
         break;
     }
   }
@@ -171,10 +184,43 @@ export class World {
     }
     // A safe stop leaves the word as it is until all rows are through.
     if (rung === 'stop') task.state = task.behaviour === 'wordLies' ? 'ended' : 'ending';
-    if (rung === 'safe' && task.behaviour === 'ignoresSafe') return;
+    if (task.behaviour === 'hangs' || (rung === 'safe' && task.behaviour === 'ignoresSafe')) return;
     this.#scheduler.park(task.haltMs, undefined, () => {
       task.end(this.#scheduler.now);
     });
+  }
+
+  /** A task connects to the database. */
+  connect(task: TrueTask, pid: number, startedAt: number, applicationName: string, refuses: boolean): void {
+    this.sessions.push({
+      ...{ pid, startedAt: new Date(startedAt).toISOString(), applicationName, user: 'etl', client: 'local' },
+      ...{ state: 'active', hasWritten: true, task, refuses },
+    });
+  }
+
+  /** Open sessions of that name. */
+  sessionsOf(applicationName: string): DatabaseSession[] {
+    return this.sessions
+      .filter((session) => session.applicationName === applicationName && isOpen(session))
+      .map(({ task: _task, refuses: _refuses, ...session }) => session);
+  }
+
+  sessionOf({ pid, startedAt }: DatabaseSession): TrueSession | undefined {
+    return this.sessions.find((session) => session.pid === pid && session.startedAt === startedAt);
+  }
+
+  /** The database is asked to end a session; its task then fails, unless nothing makes it stop. */
+  sessionEnds(session: TrueSession): 'ended' | 'gone' | 'refused' {
+    if (!isOpen(session)) return 'gone';
+    if (session.refuses) return 'refused';
+    const { task } = session;
+    session.endedAt = this.#scheduler.now;
+    if (task.behaviour !== 'ignoresTheStop') {
+      this.#scheduler.park(task.haltMs, undefined, () => {
+        task.end(this.#scheduler.now);
+      });
+    }
+    return 'ended';
   }
 
   /** The task ends and its id comes back with another execution, which is nobody's target. */
@@ -184,7 +230,16 @@ export class World {
     const other = new TrueTask({ ...task.ref, name }, `${task.startedAt} again`, 'halts', task.haltMs);
     server.listed.set(task.ref.id, other);
     this.bystanders.add(other);
+    // it loads the same table; the database gives the number of a session again
+    const { now } = this.#scheduler;
+    for (const { pid, applicationName } of this.sessions.filter((session) => session.task === task))
+      this.connect(other, pid, now, applicationName, false);
   }
+}
+
+/** It holds its transaction: neither it nor its task has ended. */
+export function isOpen({ endedAt, task }: TrueSession): boolean {
+  return endedAt === undefined && !task.ended;
 }
 
 /** Could a list of this server tell the planned execution from another one? */

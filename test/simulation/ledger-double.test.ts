@@ -161,7 +161,11 @@ async function prepare(ledger: OpenLedger, mark: string, scenario: Scenario): Pr
     extras: new Map(
       targets.map((target) => [
         keyOf({ server: server(target.server), id: target.id }),
-        { group: `${mark}-g`, hasContract: true, why: 'simulated', sessions: [], closesByDetailWhenStopped: false },
+        {
+          ...{ group: `${mark}-g`, hasContract: true, why: 'simulated', closesByDetailWhenStopped: false },
+          sessions: target.sessions,
+          ...(target.sharesSessionsWith === undefined ? {} : { sharesSessionsWith: target.sharesSessionsWith }),
+        },
       ]),
     ),
     left: [],

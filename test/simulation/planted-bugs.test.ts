@@ -8,7 +8,7 @@ import type { Wrappers } from '../../sim/worker.js';
 
 const SEED = 7;
 /** Each planted bug must be found within so many stories; a bug that needs more would slip through a change's own test run. */
-const WITHIN_RUNS = 4000;
+const WITHIN_RUNS = 8000;
 
 interface Planted {
   readonly bug: string;
@@ -183,6 +183,46 @@ const PLANTED: readonly Planted[] = [
       engine: (engine) => ({
         ...withLists(engine, (tasks) => tasks),
         stop: (ref, step, signal) => engine.stop(ref, { rung: step.rung, mayLeave: () => true }, signal),
+      }),
+    }),
+  },
+  {
+    bug: 'a session that is ended without a look at the lease',
+    found: [
+      'request after the brake was answered',
+      'request after the pause was answered',
+      'request after a take-over',
+    ],
+    plant: () => ({
+      database: (database) => ({
+        ...database,
+        endSession: (session, _mayLeave, signal) => database.endSession(session, () => true, signal),
+      }),
+    }),
+  },
+  {
+    bug: 'sessions that are ended although others may own them',
+    found: ['shared session touched', 'bystander touched'],
+    plant: () => ({
+      shards: (shards) => ({
+        ...shards,
+        open: async (claim, signal) =>
+          (await shards.open(claim, signal)).map((target) => ({ ...target, sharesSessionsWith: [] })),
+      }),
+    }),
+  },
+  {
+    bug: 'a task ended by force that counts as stopped',
+    found: ['false outcome'],
+    plant: () => ({
+      shards: (shards) => ({
+        ...shards,
+        record: (claim, evidence, signal) =>
+          shards.record(
+            claim,
+            evidence.map((one) => (one.outcome === 'stoppedByForce' ? { ...one, outcome: 'stopped' as const } : one)),
+            signal,
+          ),
       }),
     }),
   },
