@@ -68,19 +68,6 @@ describeOnHop('a pipeline on a real Hop Server', () => {
     expect(await hop.untilEnded(deaf)).toMatchObject({ word: 'Finished' });
   });
 
-  it('is not stopped by a request that lost its right to leave', async () => {
-    const kept = await hop.runningPipeline(endlessPipeline('kept'));
-    const reply = await hop.engine.stop(kept, { rung: 'stop', mayLeave: () => false }, signal);
-    expect(reply.kind).toBe('unsent');
-    expect(await hop.seen(kept)).toMatchObject({ word: 'Running' });
-  });
-
-  it('has no safe stop: none is sent in its place', async () => {
-    const kept = await hop.runningPipeline(endlessPipeline('kept'));
-    expect(await hop.engine.stop(kept, { ...STOP, rung: 'safe' }, signal)).toMatchObject({ kind: 'unsent' });
-    expect(await hop.seen(kept)).toMatchObject({ word: 'Running' });
-  });
-
   it('whose name holds markup and Chinese characters is listed, read and stopped', async () => {
     const named = await hop.runningPipeline(endlessPipeline(`销售 & A <b> 'q' "d"`));
     const listed = await hop.until(named, ({ state }) => state === 'active');
@@ -97,14 +84,6 @@ describeOnHop('a pipeline on a real Hop Server', () => {
     const { startedAtMs = 0 } = await hop.until(endless, ({ state }) => state === 'active');
     expect(startedAtMs).toBeGreaterThan(before - 1_000);
     expect(startedAtMs).toBeLessThan(Date.now() + 1_000);
-  });
-
-  it('that has ended is removed from the list by release', async () => {
-    const short = await hop.runningPipeline(shortPipeline('short'));
-    await hop.untilEnded(short);
-    expect(await hop.engine.release(short, signal)).toEqual({ kind: 'acknowledged' });
-    expect(await hop.seen(short)).toBeUndefined();
-    await expect(hop.engine.inspect(short, signal)).rejects.toMatchObject({ code: 'REPLY_REJECTED' });
   });
 });
 

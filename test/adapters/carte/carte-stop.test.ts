@@ -119,12 +119,6 @@ describe('a stop', () => {
     expect(came.note).toContain('refuses connections');
   });
 
-  it('is unsent when the right to send is gone', async () => {
-    const { engine, server } = await scene({ stopTrans: recorded('stop-again') });
-    expect((await engine.stop(refTo('a1'), { rung: 'stop', mayLeave: () => false }, never)).kind).toBe('unsent');
-    expect(server.received.bytes).toBe(0);
-  });
-
   it('of a task that the last list showed waiting is never sent', async () => {
     const { engine, asked } = await scene({
       status: listOf('7.1', [], [{ id: 'a1', word: 'Waiting' }]),
