@@ -59,7 +59,7 @@ describe('npm run demo', { timeout: 240_000 }, () => {
     const { home, temporary } = foldersOfTest();
     const demo = startDemo(home, temporary);
     const up = await untilUp(demo);
-    await demo.program.says(/wave 1\/2/);
+    await demo.program.says(/wave [12]\/2/);
     demo.program.signal('SIGINT');
     expect(await demo.program.exitCode).toBe(130);
     expect(demo.program.printed).toMatchObject({
