@@ -271,9 +271,11 @@ for (const subject of SUBJECTS) {
 }
 
 describe('the exclusions', () => {
-  it.each(EXCLUSIONS)('name behaviours and subjects that the suite has: $behaviour', ({ behaviour, subjects = [] }) => {
+  it('name behaviours and subjects that the suite has', () => {
     const names = SUBJECTS.map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining([...subjects]));
-    expect([...named]).toContain(behaviour);
+    for (const { behaviour, subjects = [] } of EXCLUSIONS) {
+      expect(names).toEqual(expect.arrayContaining([...subjects]));
+      expect([...named]).toContain(behaviour);
+    }
   });
 });
