@@ -7,7 +7,7 @@ import { progressLine } from '../client/cli/render/progress.js';
 import { reportLines } from '../client/cli/render/report-text.js';
 import { languageOf, textsIn } from '../client/cli/texts/index.js';
 import type { Report, RunHandle } from '../client/index.js';
-import { stopRequested, untilAborted } from '../worker/program.js';
+import { closeAll, stopRequested, untilAborted } from '../worker/program.js';
 import { readOptions } from './options.js';
 import { realScene, sandboxScene, type Scene } from './scene.js';
 import { type House, startHouse } from './start-house.js';
@@ -73,7 +73,7 @@ async function main(): Promise<number> {
     tell('stopped: everything that was started is ended');
     return 130;
   } finally {
-    for (const close of closing) await close();
+    await closeAll(closing);
   }
 }
 

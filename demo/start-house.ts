@@ -9,6 +9,7 @@ import { identify } from '../adapters/ledger/embedded/process-identity.js';
 import { OffboilClient } from '../client/index.js';
 import { compose } from '../worker/compose.js';
 import { startDevServer } from '../worker/dev-server.js';
+import { closeAll } from '../worker/program.js';
 import { createWorker } from '../worker/run-workers.js';
 
 export interface HouseOptions {
@@ -33,7 +34,7 @@ export interface House {
 export async function startHouse({ below, cliPath, webUi, writeEstate }: HouseOptions): Promise<House> {
   const closing: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
-    for (const one of closing.splice(0)) await one();
+    await closeAll(closing.splice(0));
   };
   try {
     await mkdir(below, { recursive: true, mode: 0o711 });

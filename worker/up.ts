@@ -9,7 +9,7 @@ import { OffboilError } from '../domain/errors.js';
 import { compose, estateFile } from './compose.js';
 import { startDevServer } from './dev-server.js';
 import { readEstateFile } from './estate-file.js';
-import { runProgram, stopRequested, untilAborted } from './program.js';
+import { closeAll, runProgram, stopRequested, untilAborted } from './program.js';
 import { createWorker } from './run-workers.js';
 import { WorkerLog } from './worker-log.js';
 
@@ -79,12 +79,7 @@ await runProgram(async ({ estate }) => {
     console.error('stopped before it was ready: what was started is ended');
     return 0;
   } finally {
-    for (const close of closing) {
-      // one that fails must not leave the servers below it
-      await close().catch((error: unknown) => {
-        console.error(error instanceof Error ? error.message : String(error));
-      });
-    }
+    await closeAll(closing);
   }
 });
 

@@ -1,24 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { aTarget, confirmedRun, never, NOW, openedRun, stopOf, useLedger } from './scene.js';
+import { aCheck, aTarget, confirmedRun, never, NOW, openedRun, stopOf, useLedger } from './scene.js';
 
 const scene = useLedger();
-
-const check = {
-  name: 'no half batch',
-  database: 'warehouse',
-  query: 'SELECT 1',
-  targets: ['carte-1/1'],
-  detail: '',
-} as const;
 
 describe('a check', () => {
   it('stays as it was first recorded', async () => {
     const { ledger } = scene;
     const runId = await openedRun(ledger);
     for (const verdict of ['red', 'green'] as const)
-      await ledger.closing.recordCheck(runId, 'after', 0, { ...check, verdict }, never);
+      await ledger.closing.recordCheck(runId, 'after', 0, { ...aCheck, verdict }, never);
     // one that differs only in what it expects
-    await ledger.closing.recordCheck(runId, 'after', 1, { ...check, verdict: 'green' }, never);
+    await ledger.closing.recordCheck(runId, 'after', 1, { ...aCheck, verdict: 'green' }, never);
     expect(await ledger.closing.recordedChecks(runId, 'after', never)).toEqual(new Set([0, 1]));
     expect((await ledger.closing.facts(runId, never)).checks).toMatchObject([{ after: 'red' }, { after: 'green' }]);
     await expect(scene.sql('UPDATE checks SET verdict = $1', ['green'])).rejects.toThrow(/append-only/);
@@ -31,7 +23,7 @@ describe('a check', () => {
     const claim = await ledger.shards.claim({ runId, wave: 1, shard: 0 }, NOW, never);
     await ledger.shards.intend(claim, [stopOf(target)], NOW, never);
     for (const phase of ['before', 'after'] as const)
-      await ledger.closing.recordCheck(runId, phase, 0, { ...check, verdict: 'red' }, never);
+      await ledger.closing.recordCheck(runId, phase, 0, { ...aCheck, verdict: 'red' }, never);
     expect((await ledger.closing.facts(runId, never)).checks).toMatchObject([{ before: 'notRun', after: 'red' }]);
   });
 });

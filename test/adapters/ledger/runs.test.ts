@@ -5,6 +5,7 @@ import { untouchedTally } from '../../../domain/outcomes.js';
 import type { BystanderSample } from '../../../domain/ports.js';
 import type { ObservedTask } from '../../../domain/tasks.js';
 import {
+  aCheck,
   aDraft,
   aPolicy,
   aRequest,
@@ -280,14 +281,7 @@ describe('the facts of a run', () => {
       { server: 'carte-9', askedAt: NOW, problem: { code: 'SERVER_TIMEOUT', message: 'no answer' } },
       never,
     );
-    const check = {
-      name: 'no half batch',
-      database: 'warehouse',
-      query: 'SELECT 1',
-      targets: ['carte-1/1'],
-      detail: '',
-    };
-    await ledger.closing.recordCheck(runId, 'before', 0, { ...check, verdict: 'green' }, never);
+    await ledger.closing.recordCheck(runId, 'before', 0, { ...aCheck, verdict: 'green' }, never);
     const claim = await ledger.shards.claim({ runId, wave: 1, shard: 0 }, NOW, never);
     await ledger.shards.intend(claim, [stopOf(first)], NOW, never);
     const proof = {
@@ -306,7 +300,7 @@ describe('the facts of a run', () => {
       at: new Date(NOW).toISOString(),
     };
     await ledger.runs.act(runId, { kind: 'approve', actor, planHash: 'sha256:plan' }, NOW, never);
-    await ledger.closing.recordCheck(runId, 'after', 0, { ...check, verdict: 'red', detail: '12 rows' }, never);
+    await ledger.closing.recordCheck(runId, 'after', 0, { ...aCheck, verdict: 'red', detail: '12 rows' }, never);
     const task = { server: first.server, id: first.id, name: first.name };
     await ledger.closing.recordCompensation(
       claim,

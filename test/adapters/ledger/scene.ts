@@ -177,3 +177,12 @@ export const someTargets = (count: number, server = 'carte-1'): PlannedTarget[] 
   const mark = randomBytes(4).toString('hex');
   return Array.from({ length: count }, (_, index) => aTarget(server, `${mark}-${index}`));
 };
+
+/** A check of one target; its verdict is the test's to say. */
+export const aCheck = {
+  name: 'no half batch',
+  database: 'warehouse',
+  query: 'SELECT 1',
+  targets: ['carte-1/1'],
+  detail: '',
+} as const;
