@@ -6,7 +6,6 @@ import {
   requestSchema,
   type TerminationRequest,
 } from '../domain/contracts/request.js';
-import type { Report } from '../domain/contracts/report.js';
 import { OffboilError } from '../domain/errors.js';
 import type {
   ListRunsAnswer,
@@ -21,7 +20,7 @@ import { clipBytes } from './long-texts.js';
 import { type ConnectOptions, connectTemporal } from './connect.js';
 import { type PlanDocument, planDocumentSchema, type SurveyedTask, surveyDocumentSchema } from './plan-document.js';
 import { requestHash } from './hashes.js';
-import { retryId, retryRequest, retryRoot, stillOpen } from './retry-request.js';
+import { isDone, remainderAfter, retryId, retryRequest, retryRoot, type Remainder } from './retry-request.js';
 import { RunHandle } from './run-handle.js';
 import { LIMITS, TemporalLine } from './temporal-line.js';
 
@@ -127,8 +126,7 @@ export class OffboilClient {
    */
   async startRetry(runId: string, by: string): Promise<RunHandle> {
     const root = retryRoot(runId);
-    let newest: Report | undefined;
-    let open: ReadonlySet<string> = new Set();
+    let left: Remainder | undefined;
     for (let generation = 1; ; generation += 1) {
       const id = retryId(root, generation);
       const handle = this.handle(id);
@@ -141,20 +139,20 @@ export class OffboilClient {
       }
       const report = await ifKnown(handle.report());
       if (report !== undefined) {
-        newest = report;
-        open = stillOpen(open, report);
+        left = remainderAfter(left, report);
         continue;
       }
       const unfinished = await ifKnown(this.#line.read(id, 'request', requestSchema));
       if (unfinished?.value.dryRun === false) return this.#startRun(unfinished.value);
-      if (newest === undefined) throw new OffboilError('RUN_UNKNOWN', `No run ${root} is known. Nothing was started.`);
-      if (open.size === 0) {
+      if (left === undefined) throw new OffboilError('RUN_UNKNOWN', `No run ${root} is known. Nothing was started.`);
+      if (isDone(left)) {
         throw new OffboilError(
           'MESSAGE_REFUSED',
           `Nothing is left to prove of ${root}: every target has ended. Nothing was started.`,
         );
       }
-      return this.#startRun(parseRequest(retryRequest(newest, id, open, by)));
+      const { value: first } = await this.#line.read(root, 'request', requestSchema);
+      return this.#startRun(parseRequest(retryRequest(first, id, left, by)));
     }
   }
 

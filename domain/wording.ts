@@ -9,7 +9,29 @@ export function some(words: readonly string[], most: number): string {
   return words.length > most ? `${shown} and ${words.length - most} more` : shown;
 }
 
+const RESERVED = 'reserved by run ';
+
+/** Whether evidence says that another run holds the task. */
+export function isReserved(what: string): boolean {
+  return what.startsWith(RESERVED);
+}
+
 /** Who keeps a task from this run, and the way out: whether the holder's workflow is still there, no plan can know. */
 export function reservedBy(holder: string): string {
-  return `reserved by run ${holder}; if its workflow is gone, "offboil retry ${holder}" finishes that run`;
+  return `${RESERVED}${holder}; if its workflow is gone, "offboil retry ${holder}" finishes that run`;
+}
+
+const RESTARTED = 'server started again, or another one answers at this address';
+
+/**
+ * What an uptime shorter than the time since the last look means; nothing is proven by it.
+ * @param uptime as the server tells it, such as `12 s`
+ */
+export function serverRestarted(uptime: string): string {
+  return `the ${RESTARTED} (it says that it runs for ${uptime})`;
+}
+
+/** Whether evidence says that the target's server started again after the plan. */
+export function saysRestarted(what: string): boolean {
+  return what.includes(RESTARTED);
 }

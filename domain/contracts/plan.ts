@@ -31,9 +31,32 @@ export interface Plan {
   readonly waves: readonly PlannedWave[];
 }
 
-/** A task that fits the selection and is not touched, with the reason. */
+/**
+ * Why a task that fits the selection is not touched. `isOpen`: it may be at work although the request meant it, and nobody
+ * decided that it stays. A run that leaves such a one is not done (`design.md` §9, "Green means").
+ */
+export const LEFT_FACTS = {
+  excepted: { isOpen: false },
+  protected: { isOpen: false },
+  floor: { isOpen: false },
+  waiting: { isOpen: false },
+  ended: { isOpen: false },
+  stateNotSelected: { isOpen: false },
+  stateUnknown: { isOpen: true },
+  startUnknown: { isOpen: true },
+  idRepeated: { isOpen: true },
+  gone: { isOpen: true },
+  reserved: { isOpen: true },
+  versionUnknown: { isOpen: true },
+  unreadable: { isOpen: true },
+} as const satisfies Readonly<Record<string, { readonly isOpen: boolean }>>;
+export type LeftCode = keyof typeof LEFT_FACTS;
+export const LEFT_CODES = Object.keys(LEFT_FACTS) as [LeftCode, ...LeftCode[]]; // the keys of the table above, and there are some
+
+/** A task that fits the selection and is not touched, with the reason. `*` as server: asked for by an id that no server lists. */
 export interface LeftTask extends TargetKey {
   readonly name: string;
+  readonly code: LeftCode;
   readonly why: string;
 }
 

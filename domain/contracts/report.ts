@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OUTCOMES } from '../outcomes.js';
+import { LEFT_CODES } from './plan.js';
 import { TASK_KINDS } from '../tasks.js';
 
 export const ENDS = ['completed', 'incomplete', 'refused', 'braked', 'cancelled', 'error'] as const;
@@ -99,7 +100,7 @@ export const reportSchema = z.strictObject({
       note: z.string().optional(),
     }),
   ),
-  left: z.array(z.strictObject({ ...target, why: z.string() })),
+  left: z.array(z.strictObject({ ...target, code: z.enum(LEFT_CODES), why: z.string() })),
   bystanders: z.strictObject({
     total: z.number().int(),
     undisturbed: z.number().int(),
@@ -112,6 +113,8 @@ export const reportSchema = z.strictObject({
   checks: z.array(checkResult),
   compensations: z.array(compensationResult),
   needsYou: z.array(z.string()),
+  /** Servers that the selection covers and that could not be read. */
+  unread: z.array(z.strictObject({ server: z.string(), code: z.string(), message: z.string() })),
   notSeen: z.array(z.string()),
   cameBack: z.array(z.strictObject({ ...target, why: z.string() })),
   timeline: z.array(z.strictObject({ at: z.string(), what: z.string(), by: z.string().optional() })),

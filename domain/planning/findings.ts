@@ -43,9 +43,9 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
     ),
     ...warn(
       onServers(
-        touched,
+        touchedServers({ ...facts, targets: targets.filter(({ planned }) => planned.kind === 'job') }),
         ({ stopReachesChildren }) => !stopReachesChildren,
-        "a job's stop is not passed on: its children run on, in no list; their rows are watched",
+        "a job's stop is not passed on: its children run on, in no list, and nothing here can show their end",
       ),
     ),
     ...tell(
@@ -116,7 +116,7 @@ function oneName(targets: readonly DraftedTarget[]): string | undefined {
 }
 
 function startUnknown(left: readonly LeftTask[]): string | undefined {
-  const hit = left.filter(({ why }) => why.includes('start is unknown'));
+  const hit = left.filter(({ code }) => code === 'startUnknown');
   return hit.length === 0
     ? undefined
     : `Left out because their start is unknown: ${few(hit.map(({ server, name }) => `${name} on ${server}`))}.`;

@@ -36,7 +36,7 @@ export function keepFloors(
     targets: ordered.filter(({ planned }) => !staying.has(keyOf(planned))),
     left: ordered.flatMap(({ planned: { server, id, name } }) => {
       const why = staying.get(keyOf({ server, id }));
-      return why === undefined ? [] : [{ server, id, name, why }];
+      return why === undefined ? [] : [{ server, id, name, code: 'floor', why }];
     }),
   };
 }

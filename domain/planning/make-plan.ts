@@ -2,6 +2,7 @@ import type { Estate } from '../contracts/estate.js';
 import {
   keyOf,
   SCHEMA_VERSION,
+  type LeftCode,
   type LeftTask,
   type PlanDraft,
   type PlannedTarget,
@@ -107,7 +108,7 @@ function withoutReserved(
 ): { readonly free: readonly ChosenTask[]; readonly taken: readonly LeftTask[] } {
   const taken = chosen.flatMap(({ task }) => {
     const run = reserved.get(keyOf(task));
-    return run === undefined ? [] : [leave(task, reservedBy(run))];
+    return run === undefined ? [] : [leave(task, 'reserved', reservedBy(run))];
   });
   return { free: chosen.filter(({ task }) => !reserved.has(keyOf(task))), taken };
 }
@@ -128,14 +129,15 @@ function withKnownServer(
   const unknown: LeftTask[] = [];
   for (const choice of chosen) {
     const info = infos.get(choice.task.server);
-    if (info === undefined) unknown.push(leave(choice.task, 'the product and version of its server cannot be told'));
+    if (info === undefined)
+      unknown.push(leave(choice.task, 'versionUnknown', 'the product and version of its server cannot be told'));
     else known.push({ ...choice, info });
   }
   return { known, unknown };
 }
 
-function leave({ server, id, name }: ChosenTask['task'], why: string): LeftTask {
-  return { server, id, name, why };
+function leave({ server, id, name }: ChosenTask['task'], code: LeftCode, why: string): LeftTask {
+  return { server, id, name, code, why };
 }
 
 function draftAll(chosen: readonly KnownTask[], input: PlanInput, sharers: SessionSharers): DraftedTarget[] {

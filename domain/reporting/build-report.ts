@@ -2,7 +2,7 @@ import type { Report } from '../contracts/report.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
 import { needsYou } from './needs-you.js';
 import { countOutcomes, settledOutcome } from './settled.js';
-import type { Verdict } from './verdict.js';
+import { unreadCovered, type Verdict } from './verdict.js';
 
 /**
  * The report of a run, derived from the ledger's facts: outcomes add up to the targets, and of the bystanders undisturbed,
@@ -40,11 +40,12 @@ export function buildReport(
     targets: facts.targets.length,
     outcomes: countOutcomes(facts.targets),
     results: facts.targets.map((target) => resultOf(target, now)),
-    left: facts.left.map(({ server, id, name, why }) => ({ server, id, name, why })),
+    left: facts.left.map(({ server, id, name, code, why }) => ({ server, id, name, code, why })),
     bystanders: certificateOf(facts.bystanders),
     checks: [...facts.checks],
     compensations: [...facts.compensations],
     needsYou: needsYou(facts),
+    unread: [...unreadCovered(facts)],
     notSeen: [...facts.notSeen],
     cameBack: facts.cameBack.map(({ server, id, name, why }) => ({ server, id, name, why })),
     timeline: facts.timeline

@@ -3,9 +3,9 @@ import type { BystanderVerdict } from '../contracts/report.js';
 import type { Outcome } from '../outcomes.js';
 import { owesApproval } from '../planning/confirmation.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
-import { counted, some } from '../wording.js';
+import { counted, saysRestarted, some } from '../wording.js';
 import { settledOutcome } from './settled.js';
-import { unreadCovered } from './verdict.js';
+import { leftOpen, redAfter, unansweredAfter, unreadCovered } from './verdict.js';
 
 /** What stays for a person to do, most pressing first, one sentence each with the way out. */
 export function needsYou(facts: RunFacts): string[] {
@@ -14,9 +14,10 @@ export function needsYou(facts: RunFacts): string[] {
     ...askAgain(facts),
     ...approvalOwed(facts),
     ...redChecks(facts),
-    ...inconclusiveChecks(facts),
+    ...unansweredChecks(facts),
     ...compensations(facts),
     ...cameBack(facts),
+    ...stillLeft(facts),
     ...disturbed(facts.bystanders),
     ...unreadCovered(facts).map(
       ({ server, code, message }) => `${server} was not read (${code}), so nobody knows what runs there: ${message}`,
@@ -24,7 +25,7 @@ export function needsYou(facts: RunFacts): string[] {
   ];
 }
 
-/** The last way out for what nothing reaches is a restart of its server; who would die with it must be said. */
+/** What is not proven ended, a sentence a server. What was asked of it and what was not are two things (the attempts say which). */
 function unconfirmed(facts: RunFacts): string[] {
   const servers = new Map<string, TargetFacts[]>();
   for (const target of facts.targets.filter((one) => settledOutcome(one) === 'unconfirmed')) {
@@ -32,24 +33,43 @@ function unconfirmed(facts: RunFacts): string[] {
     if (known === undefined) servers.set(target.target.server, [target]);
     else known.push(target);
   }
+  const again = `Ask again with "offboil retry ${facts.run.runId}"`;
   return [...servers].map(([server, targets]) => {
-    const others = facts.bystanders
-      .filter((one) => one.server === server && one.verdict !== 'ended')
-      .map(({ name }) => name);
-    const cost =
-      others.length === 0 ? 'no other task that was seen' : `${counted(others.length, 'bystander')}: ${few(others)}`;
-    const names = few(targets.map(({ target }) => `${target.name} (${target.id})`));
-    return (
-      `${server}: ${targets.length} requested and not proven ended: ${names}. Ask again with "offboil retry ${facts.run.runId}"; ` +
-      `the last way out is a restart of ${server}, which would also end ${cost}.`
-    );
+    const [asked, unasked] = [targets.filter(({ requests }) => requests > 0), targets.filter(wasNeverAsked)];
+    const said = [
+      ...(asked.length === 0 ? [] : [`${asked.length} requested and not proven ended: ${namesOf(asked)}`]),
+      ...(unasked.length === 0 ? [] : [`${unasked.length} not asked and not proven ended: ${namesOf(unasked)}`]),
+    ];
+    return `${server}: ${said.join('; ')}. ${again}${lastWayOut(facts, server, targets)}.`;
   });
 }
 
+function wasNeverAsked({ requests }: TargetFacts): boolean {
+  return requests === 0;
+}
+
+/**
+ * The last way out for what nothing reaches is a restart of its server; who would die with it must be said. Of a server that has
+ * just started again it is none, and of one that gives no list nobody knows what a restart would end.
+ */
+function lastWayOut({ bystanders }: RunFacts, server: string, targets: readonly TargetFacts[]): string {
+  if (targets.some(({ evidence }) => evidence.some(({ what }) => saysRestarted(what)))) {
+    return `; ${server} has started again since they were asked: look there whether they were started anew`;
+  }
+  const others = bystanders.filter((one) => one.server === server && one.verdict !== 'ended').map(({ name }) => name);
+  const cost =
+    others.length === 0 ? 'no other task that was seen' : `${counted(others.length, 'bystander')}: ${few(others)}`;
+  return `; the last way out is a restart of ${server}, which would also end ${cost}`;
+}
+
+function namesOf(targets: readonly TargetFacts[]): string {
+  return few(targets.map(({ target }) => `${target.name} (${target.id})`));
+}
+
 const WORDS: Partial<Record<Outcome, string>> = {
-  unreachable: 'not reached',
-  refused: 'refused by their server',
-  failed: 'failed by our own error',
+  unreachable: 'not reached, and whether they run nobody knows',
+  refused: 'refused by their server, and not seen to end',
+  failed: 'failed by our own error, and not seen to end',
 };
 
 function askAgain(facts: RunFacts): string[] {
@@ -57,7 +77,7 @@ function askAgain(facts: RunFacts): string[] {
     const hit = facts.targets.filter((target) => settledOutcome(target) === outcome).map(({ target }) => keyOf(target));
     if (hit.length === 0) return [];
     return [
-      `${counted(hit.length, 'target')} ${WORDS[outcome] ?? outcome}, running on: ${few(hit)}. Ask again with "offboil retry ${facts.run.runId}".`,
+      `${counted(hit.length, 'target')} ${WORDS[outcome] ?? outcome}: ${few(hit)}. Ask again with "offboil retry ${facts.run.runId}".`,
     ];
   });
 }
@@ -70,20 +90,26 @@ function approvalOwed({ run, targets }: RunFacts): string[] {
     : [];
 }
 
-function redChecks({ checks }: RunFacts): string[] {
-  return checks
-    .filter(({ before, after }) => after === 'red' && before !== 'red')
-    .map(
-      ({ name, database, before, detail }) =>
-        `The check "${name}" on ${database} is red and was ${before === 'green' ? 'green' : 'not green or red'} before: ${detail}`,
-    );
+function redChecks(facts: RunFacts): string[] {
+  return redAfter(facts).map(
+    ({ name, database, before, detail }) =>
+      `The check "${name}" on ${database} is red and was ${before === 'green' ? 'green' : 'not green or red'} before: ${detail}`,
+  );
 }
 
-/** Missing data is not health. */
-function inconclusiveChecks({ checks }: RunFacts): string[] {
-  return checks
-    .filter(({ after }) => after === 'inconclusive')
-    .map(({ name, database, detail }) => `The check "${name}" on ${database} gave no answer after the stop: ${detail}`);
+function unansweredChecks(facts: RunFacts): string[] {
+  return unansweredAfter(facts).map(
+    ({ name, database, detail }) => `The check "${name}" on ${database} gave no answer after the stop: ${detail}`,
+  );
+}
+
+/** What the request meant and this run left without anybody having decided so. */
+function stillLeft(facts: RunFacts): string[] {
+  const open = leftOpen(facts);
+  return [...new Set(open.map(({ why }) => why))].map((why) => {
+    const tasks = open.filter((task) => task.why === why).map(({ server, id, name }) => `${name} (${server}/${id})`);
+    return `${counted(tasks.length, 'task')} left, and perhaps at work (${why}): ${few(tasks)}`;
+  });
 }
 
 function compensations(facts: RunFacts): string[] {

@@ -1,9 +1,10 @@
+import { LEFT_FACTS } from '../contracts/plan.js';
 import type { RunEnd } from '../contracts/report.js';
 import { openedByCode } from '../errors.js';
 import { OUTCOMES, provenOf, type Outcome } from '../outcomes.js';
 import type { RunFacts, TargetFacts } from '../ports.js';
 import { coversServer } from '../selection/covered-servers.js';
-import { counted, some } from '../wording.js';
+import { counted, isReserved, some } from '../wording.js';
 import { countOutcomes, formatCounts, settledOutcome } from './settled.js';
 
 export { formatCounts } from './settled.js';
@@ -58,8 +59,10 @@ function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
   }
   const isOpen =
     facts.targets.some((target) => isUnsettled(target, facts)) ||
+    leftOpen(facts).length > 0 ||
     unreadCovered(facts).length > 0 ||
-    redAfter(facts) > 0 ||
+    redAfter(facts).length > 0 ||
+    unansweredAfter(facts).length > 0 ||
     compensationsOwed(facts) > 0;
   const message = joined([count === 0 ? nothingSentence(facts) : tallySentence(facts), restSentence(facts)]);
   return isOpen ? { end: 'incomplete', exitCode: 2, message } : { end: 'completed', exitCode: 0, message };
@@ -68,7 +71,14 @@ function judgeFinished(facts: RunFacts): Omit<Verdict, 'code'> {
 /** That all which matched is left (waiting, protected, reserved by another run) is something else than that nothing matched. */
 function nothingSentence({ left }: RunFacts): string {
   if (left.length === 0) return 'nothing matched, nothing was sent';
+  if (left.every(({ code }) => code === 'ended'))
+    return `nothing was sent: what was asked for has ended, ${counted(left.length, 'task')}`;
   return `nothing was sent: what matched is left alone, ${counted(left.length, 'task')} (${left[0]?.why ?? ''})`;
+}
+
+/** Tasks that the request meant, that may be at work, and that nobody decided to leave. */
+export function leftOpen({ left }: RunFacts): RunFacts['left'] {
+  return left.filter(({ code }) => LEFT_FACTS[code].isOpen);
 }
 
 /** Servers that the selection covers and that could not be read. */
@@ -83,13 +93,21 @@ function isUnsettled(target: TargetFacts, { cameBack }: RunFacts): boolean {
   const { server, id } = target.target;
   // What replaced it counts as active unless a later look saw it ended.
   if (outcome === 'replaced') return !cameBack.some((task) => task.server === server && task.id === id && !task.active);
+  // What another run took between plan and confirm may be at work still; what a floor or a wait protects is decided.
+  if (outcome === 'protected') return target.evidence.some(({ what }) => isReserved(what));
   // A person who left a target out knows it; a gate that was never answered does not.
   if (outcome === 'skipped') return !target.evidence.some(({ what }) => what.startsWith('skipped by '));
   return false;
 }
 
-function redAfter({ checks }: RunFacts): number {
-  return checks.filter(({ before, after }) => after === 'red' && before !== 'red').length;
+/** A check that was red before is not the stop's fault. */
+export function redAfter({ checks }: RunFacts): RunFacts['checks'] {
+  return checks.filter(({ before, after }) => after === 'red' && before !== 'red');
+}
+
+/** Missing data is not health. */
+export function unansweredAfter({ checks }: RunFacts): RunFacts['checks'] {
+  return checks.filter(({ after }) => after === 'inconclusive' || after === 'notRun');
 }
 
 function compensationsOwed({ compensations }: RunFacts): number {
@@ -109,13 +127,23 @@ function tallySentence(facts: RunFacts): string {
 }
 
 function restSentence(facts: RunFacts): string {
+  const open = leftOpen(facts);
   const unread = unreadCovered(facts);
-  const red = redAfter(facts);
   const owed = compensationsOwed(facts);
   return joined([
+    open.length === 0 ? '' : `left, and perhaps at work: ${open.length} (${few(open.map(({ server }) => server))})`,
     unread.length === 0 ? '' : `not read: ${few(unread.map(({ server }) => server))}`,
-    red > 0 ? `checks that turned red: ${red}` : facts.checks.length > 0 ? 'no check turned red' : '',
+    checksSentence(facts),
     owed > 0 ? `compensations failed or unanswered: ${owed}` : '',
+  ]);
+}
+
+function checksSentence(facts: RunFacts): string {
+  const [red, unanswered] = [redAfter(facts).length, unansweredAfter(facts).length];
+  if (red === 0 && unanswered === 0) return facts.checks.length > 0 ? 'no check turned red' : '';
+  return joined([
+    red > 0 ? `checks that turned red: ${red}` : '',
+    unanswered > 0 ? `checks without an answer: ${unanswered}` : '',
   ]);
 }
 

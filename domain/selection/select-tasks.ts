@@ -1,5 +1,5 @@
 import type { Contract, Estate } from '../contracts/estate.js';
-import { keyOf, type LeftTask } from '../contracts/plan.js';
+import { keyOf, type LeftCode, type LeftTask } from '../contracts/plan.js';
 import type { Selection, TerminationRequest } from '../contracts/request.js';
 import { OffboilError } from '../errors.js';
 import type { ServerObservation } from '../ports.js';
@@ -47,7 +47,8 @@ export function selectTasks({ request, estate, observations, now }: SelectionInp
   const chosen: ChosenTask[] = [];
   const left: LeftTask[] = [];
   for (const task of tasks) {
-    if (task.state === 'ended') continue;
+    // what has ended is nobody's to stop; who asked for it by its id gets an answer
+    if (task.state === 'ended' && select.ids === undefined) continue;
     const contract = contractOf(task);
     const candidate: Candidate = {
       task,
@@ -56,11 +57,11 @@ export function selectTasks({ request, estate, observations, now }: SelectionInp
     };
     const fit = fitOf(candidate, isSelected);
     if (fit === undefined) continue;
-    const why = exceptionOf(candidate, isExcepted) ?? obstacleOf(candidate, select.states, fit.unknown, repeated);
-    if (why !== undefined) left.push({ server: task.server, id: task.id, name: task.name, why });
+    const obstacle = exceptionOf(candidate, isExcepted) ?? obstacleOf(candidate, select.states, fit.unknown, repeated);
+    if (obstacle !== undefined) left.push({ server: task.server, id: task.id, name: task.name, ...obstacle });
     else chosen.push({ task, ...(contract === undefined ? {} : { contract }), why: fit.why });
   }
-  return { chosen, left, missingIds };
+  return { chosen, left: [...left, ...goneIds(missingIds, estate, observations)], missingIds };
 }
 
 /** How a task fits all fields but its state, or undefined when one field rules it out. */
@@ -83,16 +84,35 @@ function fitOf(
   };
 }
 
+type Obstacle = Pick<LeftTask, 'code' | 'why'>;
+
+function obstacle(code: LeftCode, why: string): Obstacle {
+  return { code, why };
+}
+
+/** What was asked for by an id that no list has: gone is not ended. On a server that was not read nobody knows, and that is said. */
+function goneIds(ids: readonly string[], estate: Estate, observations: readonly ServerObservation[]): LeftTask[] {
+  const servers = new Set(estate.servers.map(({ name }) => name));
+  const unread = new Set(observations.filter(({ tasks }) => tasks === undefined).map(({ server }) => server));
+  return ids.flatMap((text) => {
+    const { server, id } = readId(text, servers);
+    if (server !== undefined && unread.has(server)) return [];
+    const why = `in no list: it ended and left the list, runs on unseen, or never was`;
+    return [{ server: server ?? '*', id, name: id, ...obstacle('gone', why) }];
+  });
+}
+
 /** Why `except` leaves the task out. What cannot be told counts as excepted: leaving out is the side that does no harm. */
-function exceptionOf(candidate: Candidate, facets: readonly Facet[]): string | undefined {
+function exceptionOf(candidate: Candidate, facets: readonly Facet[]): Obstacle | undefined {
   if (facets.length === 0) return undefined;
+  const verdicts = facets.map(({ judge }) => judge(candidate));
   const reasons: string[] = [];
-  for (const { judge } of facets) {
-    const verdict = judge(candidate);
+  for (const verdict of verdicts) {
     if (verdict === 'no') return undefined;
     reasons.push('fits' in verdict ? verdict.fits : verdict.unknown);
   }
-  return `except: ${reasons.join(' · ')}`;
+  const isKnown = verdicts.every((verdict) => verdict === 'no' || 'fits' in verdict);
+  return obstacle(isKnown ? 'excepted' : 'startUnknown', `except: ${reasons.join(' · ')}`);
 }
 
 /** Why a task that fits is still not touched. */
@@ -101,18 +121,21 @@ function obstacleOf(
   states: Selection['states'],
   unknown: string | undefined,
   repeated: ReadonlySet<string>,
-): string | undefined {
-  if (contract?.protected === true) return `protected by the contract for ${contract.match.name}`;
-  if (repeated.has(keyOf(task))) return 'its server lists this id twice, so it cannot be told apart';
+): Obstacle | undefined {
+  if (task.state === 'ended') return obstacle('ended', `has ended: the list says "${task.word}"`);
+  if (contract?.protected === true)
+    return obstacle('protected', `protected by the contract for ${contract.match.name}`);
+  if (repeated.has(keyOf(task)))
+    return obstacle('idRepeated', 'its server lists this id twice, so it cannot be told apart');
   // A stop sent to a waiting task breaks some servers' lists for everybody.
-  if (task.state === 'waiting') return 'waits: nothing to stop';
+  if (task.state === 'waiting') return obstacle('waiting', 'waits: nothing to stop');
   const wanted: readonly StateClass[] = states ?? ['active', 'ending'];
   if (!wanted.includes(task.state)) {
     return task.state === 'unknown'
-      ? `its state word "${task.word}" is not known; choose it with states: ["unknown"]`
-      : `its state ${task.state} is not selected`;
+      ? obstacle('stateUnknown', `its state word "${task.word}" is not known; choose it with states: ["unknown"]`)
+      : obstacle('stateNotSelected', `its state ${task.state} is not selected`);
   }
-  return unknown;
+  return unknown === undefined ? undefined : obstacle('startUnknown', unknown);
 }
 
 function repeatedKeys(tasks: readonly ObservedTask[]): ReadonlySet<string> {

@@ -183,6 +183,16 @@ describe('a plan', () => {
     }
   });
 
+  it('warns of children that run on only where a job is among the targets', () => {
+    const info = { stopReachesChildren: false } as const;
+    const said = (kind: 'job' | 'transformation'): string => {
+      const tasks = [aTask({ kind })];
+      return findings(aPlan(tasks, { observations: seen(tasks, info) }));
+    };
+    expect(said('job')).toContain('its children run on, in no list, and nothing here can show their end');
+    expect(said('transformation')).not.toContain('children');
+  });
+
   it('says before the confirm where a stop takes the place of a rollback', () => {
     const tasks = [aTask(), aTask({ name: 'feed_a' })];
     const request = aRequest({ mode: 'rollback', select: { names: ['load_*', 'feed_*'] } });

@@ -8,7 +8,8 @@ import type { FrozenPlan, RunFacts } from '../../domain/ports.js';
 import { buildReport } from '../../domain/reporting/build-report.js';
 import { judgeBystanders, sampleOf } from '../../domain/reporting/bystanders.js';
 import { findCameBack } from '../../domain/reporting/came-back.js';
-import { formatCounts, judgeRun } from '../../domain/reporting/verdict.js';
+import { judgeRun } from '../../domain/reporting/verdict.js';
+import { serverRestarted } from '../../domain/wording.js';
 import { STATE_CLASSES, type ObservedTask, type TaskDetail } from '../../domain/tasks.js';
 import { aRequest, aTarget, aTask, seen, someFacts, unread } from './builders.js';
 
@@ -21,111 +22,6 @@ function aCheck(before: CheckResult['before'], after: CheckResult['after']): Che
 function report(facts: RunFacts): Report {
   return buildReport(facts, judgeRun(facts, finished), 3_000_000);
 }
-
-describe('the verdict on a run', () => {
-  it('is completed, 0, when all is proven', () => {
-    const facts = someFacts({
-      targets: [aTarget(), aTarget({ outcome: 'alreadyEnded' })],
-      checks: [aCheck('red', 'red')],
-    });
-    expect(judgeRun(facts, finished)).toEqual({
-      end: 'completed',
-      exitCode: 0,
-      message: '2 of 2 proven ended · 1 alreadyEnded · no check turned red',
-    });
-  });
-
-  it('is completed, 0, when nothing matched, and says so', () => {
-    expect(judgeRun(someFacts(), finished)).toEqual({
-      end: 'completed',
-      exitCode: 0,
-      message: 'nothing matched, nothing was sent',
-    });
-  });
-
-  it('is completed, 0, for a dry run', () => {
-    const facts = someFacts({
-      targets: [aTarget({ outcome: 'skipped' })],
-      run: { request: aRequest({ dryRun: true }) },
-    });
-    expect(judgeRun(facts, finished)).toMatchObject({ end: 'completed', exitCode: 0 });
-  });
-
-  it.each(['unconfirmed', 'failed', 'refused', 'unreachable', 'replaced', 'skipped'] as const)(
-    'is incomplete, 2, with a target %s',
-    (outcome) => {
-      const verdict = judgeRun(someFacts({ targets: [aTarget(), aTarget({ outcome })] }), finished);
-      expect(verdict).toMatchObject({ end: 'incomplete', exitCode: 2 });
-      expect(verdict.message).toContain(`1 ${outcome}`);
-    },
-  );
-
-  it('is incomplete when a target has no outcome at all', () => {
-    const { outcome: _, ...open } = aTarget();
-    expect(judgeRun(someFacts({ targets: [open] }), finished).exitCode).toBe(2);
-  });
-
-  it('is completed with protected targets, and with those that a person skipped', () => {
-    const skipped = aTarget({ outcome: 'skipped', evidence: [{ at: 1, what: 'skipped by ann' }] });
-    expect(judgeRun(someFacts({ targets: [skipped, aTarget({ outcome: 'protected' })] }), finished).exitCode).toBe(0);
-  });
-
-  it('is completed when what replaced a target was seen ended', () => {
-    const target = aTarget({ outcome: 'replaced' });
-    const { server, id } = target.target;
-    const cameBack = [{ server, id, name: 'x', why: '', active: false }];
-    expect(judgeRun(someFacts({ targets: [target], cameBack }), finished).exitCode).toBe(0);
-  });
-
-  it('is incomplete when a server that the selection covers was not read, even when nothing matched', () => {
-    const unreadServers = [{ server: 'carte-2', code: 'SERVER_UNREACHABLE', message: 'down' }];
-    expect(judgeRun(someFacts({ unreadServers }), finished)).toMatchObject({
-      exitCode: 2,
-      message: 'nothing matched, nothing was sent · not read: carte-2',
-    });
-    const elsewhere = { request: aRequest({ select: { servers: ['carte-1'] } }) };
-    expect(judgeRun(someFacts({ unreadServers, run: elsewhere }), finished).exitCode).toBe(0);
-  });
-
-  it('is incomplete when a check turned red, or a compensation failed or is unanswered', () => {
-    const target = aTarget();
-    expect(judgeRun(someFacts({ targets: [target], checks: [aCheck('green', 'red')] }), finished).exitCode).toBe(2);
-    expect(judgeRun(someFacts({ targets: [target], checks: [aCheck('inconclusive', 'red')] }), finished).exitCode).toBe(
-      2,
-    );
-    for (const state of ['failed', 'unanswered'] as const) {
-      const compensations = [{ server: 's', id: 'i', name: 'n', kind: 'rerun' as const, state, detail: '' }];
-      expect(judgeRun(someFacts({ targets: [target], compensations }), finished).exitCode).toBe(2);
-    }
-  });
-
-  it('is not changed by what came back alone', () => {
-    const cameBack = [{ server: 's', id: 'i', name: 'n', why: 'w', active: true }];
-    expect(judgeRun(someFacts({ targets: [aTarget()], cameBack }), finished).exitCode).toBe(0);
-  });
-
-  it('puts brake and cancel before all else, then refusal, then our own error', () => {
-    const facts = someFacts({ targets: [aTarget({ outcome: 'unconfirmed' })] });
-    expect(judgeRun(facts, { how: 'braked' })).toMatchObject({ end: 'braked', exitCode: 4 });
-    expect(judgeRun(facts, { how: 'cancelled' })).toMatchObject({ end: 'cancelled', exitCode: 4 });
-    expect(judgeRun(facts, { how: 'error', code: 'INTERNAL', message: 'bug' })).toMatchObject({
-      end: 'error',
-      exitCode: 1,
-      code: 'INTERNAL',
-    });
-    expect(judgeRun(someFacts(), { how: 'refused', code: 'PLAN_REJECTED', message: 'ann said no.' })).toEqual({
-      end: 'refused',
-      exitCode: 3,
-      code: 'PLAN_REJECTED',
-      message: 'PLAN_REJECTED: ann said no.',
-    });
-  });
-
-  it('counts in a fixed order', () => {
-    expect(formatCounts({ unconfirmed: 2, stopped: 38 })).toBe('38 stopped, 2 unconfirmed');
-    expect(formatCounts({})).toBe('no targets');
-  });
-});
 
 describe('a bystander', () => {
   const target = aTask({ id: 'target' });
@@ -326,6 +222,38 @@ describe('a report', () => {
     ];
     const [first] = report(someFacts({ targets: [aTarget({ outcome: 'unconfirmed' })], bystanders })).needsYou;
     expect(first).toMatch(/offboil retry R-1.*restart of carte-1, which would also end 1 bystander: innocent/);
+  });
+
+  it('never claims a request that did not leave', () => {
+    const ending = aTarget({ outcome: 'unconfirmed', requests: 0, target: { name: 'half_dead', id: 'h' } });
+    const [first] = report(someFacts({ targets: [ending, aTarget({ outcome: 'unconfirmed' })] })).needsYou;
+    expect(first).toContain('1 requested and not proven ended: load_orders');
+    expect(first).toContain('1 not asked and not proven ended: half_dead (h)');
+  });
+
+  it('offers no restart of a server that has just started again', () => {
+    const evidence = [{ at: 1, what: `not in the list; ${serverRestarted('12 s')}` }];
+    const [first] = report(someFacts({ targets: [aTarget({ outcome: 'unconfirmed', evidence })] })).needsYou;
+    expect(first).toMatch(/carte-1 has started again since they were asked/);
+    expect(first).not.toContain('last way out');
+  });
+
+  it('does not know whether what it could not reach runs', () => {
+    const [first] = report(someFacts({ targets: [aTarget({ outcome: 'unreachable', requests: 0 })] })).needsYou;
+    expect(first).toContain('1 target not reached, and whether they run nobody knows: carte-1/');
+  });
+
+  it('names what the request meant and the run left, a line a reason', () => {
+    const left = ['a', 'b'].map((id) => ({
+      server: 'carte-1',
+      id,
+      name: 'load',
+      code: 'reserved' as const,
+      why: 'held elsewhere',
+    }));
+    expect(report(someFacts({ left })).needsYou).toEqual([
+      '2 tasks left, and perhaps at work (held elsewhere): load (carte-1/a), load (carte-1/b)',
+    ]);
   });
 
   it('names everything else that waits for a person', () => {

@@ -8,7 +8,7 @@ import { coversServer } from '../../domain/selection/covered-servers.js';
 import { compileNamePattern, compilePattern } from '../../domain/selection/pattern.js';
 import { selectTasks, type Selected } from '../../domain/selection/select-tasks.js';
 import type { ObservedTask } from '../../domain/tasks.js';
-import { anEstate, aRequest, aTask, seen } from './builders.js';
+import { anEstate, aRequest, aTask, seen, unread } from './builders.js';
 
 const NOW = 1_000_000;
 
@@ -187,6 +187,34 @@ describe('a selection', () => {
     expect(fault.code).toBe('SELECTION_AMBIGUOUS');
     expect(fault.message).toContain('carte-1/x or carte-2/x');
     expect(select(tasks, { select: { ids: ['carte-2/x'] } }).chosen).toMatchObject([{ task: { server: 'carte-2' } }]);
+  });
+
+  it('answers for a task that was asked for by id and has ended', () => {
+    const ended = aTask({ id: 'x', word: 'Finished', state: 'ended' });
+    expect(select([ended], { select: { ids: ['carte-1/x'] } })).toMatchObject({
+      chosen: [],
+      left: [{ id: 'x', code: 'ended', why: 'has ended: the list says "Finished"' }],
+    });
+    expect(select([ended], {}).left).toEqual([]);
+  });
+
+  it('answers for an id that no list has, except where its server was not read', () => {
+    const ids = ['carte-1/x', 'carte-2/y', 'z'];
+    const { left } = selectTasks({
+      request: aRequest({ select: { ids } }),
+      estate: anEstate(),
+      observations: [...seen([]), unread('carte-2')],
+      now: 0,
+    });
+    expect(left).toMatchObject([
+      { server: 'carte-1', id: 'x', code: 'gone' },
+      { server: '*', id: 'z', code: 'gone' },
+    ]);
+  });
+
+  it('tells a start that cannot be told from an exception that fits', () => {
+    const request = { select: { names: ['*'] }, except: { runningFor: '5m' } };
+    expect(select([aTask()], request).left).toMatchObject([{ code: 'startUnknown' }]);
   });
 
   it('names ids that no list has', () => {

@@ -165,7 +165,7 @@ describe('two runs over the same targets', () => {
 
     const second = await system.run({});
 
-    expect(second.result).toMatchObject({ exitCode: 0, planned: 0 });
+    expect(second.result).toMatchObject({ end: 'incomplete', exitCode: 2, planned: 0 });
     expect(second.report.left).toHaveLength(2);
     for (const { why } of second.report.left) expect(why).toContain(first.requestId);
     await first.result();
@@ -181,7 +181,7 @@ describe('two runs over the same targets', () => {
 
     await second.approve({ by: 'ops-oncall', planHash });
 
-    expect(await second.result()).toMatchObject({ planned: 2, outcomes: { protected: 2 } });
+    expect(await second.result()).toMatchObject({ exitCode: 2, planned: 2, outcomes: { protected: 2 } });
     const { results } = await second.report();
     for (const { requests, evidence } of results) {
       expect(requests).toBe(0);

@@ -123,7 +123,7 @@ export function aDraft(runId: string, { waves, groups = {}, groupMembers }: Draf
       waves: waves.map((targets) => ({ priority: 'low', targets })),
     },
     extras: new Map(waves.flat().map((target) => [keyOf(target), extras(target)])),
-    left: [{ server: 'carte-1', id: 'left', name: 'payments', why: 'excepted' }],
+    left: [{ server: 'carte-1', id: 'left', name: 'payments', code: 'excepted', why: 'except: name payments' }],
     findings: [{ level: 'info', text: 'one server tells no start times' }],
     notSeen: ['carte-9 could not be read'],
     confirm: 'count',

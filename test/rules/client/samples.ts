@@ -25,6 +25,7 @@ export function aReport(fields: Partial<Report> = {}): Report {
     checks: [],
     compensations: [],
     needsYou: [],
+    unread: [],
     notSeen: [],
     cameBack: [],
     timeline: [],

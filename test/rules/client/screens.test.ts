@@ -151,7 +151,7 @@ describe('the report', () => {
             evidence: [{ at: evil, what: evil }],
           }),
         ],
-        left: [{ server: evil, id: evil, name: evil, why: evil }],
+        left: [{ server: evil, id: evil, name: evil, code: 'waiting', why: evil }],
         cameBack: [{ server: evil, id: evil, name: evil, why: evil }],
         checks: [{ name: evil, database: evil, targets: [evil], before: 'green', after: 'red', detail: evil }],
         compensations: [{ server: evil, id: evil, name: evil, kind: 'manual', state: 'done', detail: evil, by: evil }],
