@@ -4,8 +4,11 @@ import type { Policy } from '../domain/contracts/policy.js';
 import { OffboilError } from '../domain/errors.js';
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { ServerObservation } from '../domain/ports.js';
+import type { TerminationRequest } from '../domain/contracts/request.js';
 import { checkSelection } from '../domain/selection/check-selection.js';
 import { coversServer } from '../domain/selection/covered-servers.js';
+import { asksForStarts, startsUnknown } from '../domain/selection/select-tasks.js';
+import type { ObservedTask, TaskDetail } from '../domain/tasks.js';
 import { LISTS_WITHOUT_ANSWER, reasonOf } from './look-at-server.js';
 import type { ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
@@ -62,7 +65,8 @@ export async function surveyServers(
   const seen = await Promise.all(
     group.servers.map((server) =>
       atOnce(async () => {
-        const observation = await observe(deps, group.estateHash, server, signal);
+        const seen = await observe(deps, group.estateHash, server, signal);
+        const observation = key.phase === 'discovery' ? await readStarts(deps, group, server, seen, signal) : seen;
         await deps.ledger.plans.observe(key.runId, key.phase, observation, signal);
         return observation;
       }),
@@ -103,9 +107,46 @@ export async function observe(
   }
 }
 
+/** So long a server is asked when its tasks started; who has no start then is named as that. */
+const STARTS_MS = 10_000;
+
+/**
+ * Where the start of a task stands in its log alone, and the request asks since when it runs: the details of those tasks that
+ * nothing else decides, one after the other. A detail that cannot be read leaves its task without a start.
+ */
+async function readStarts(
+  deps: ActivityDeps,
+  { request, estate, estateHash }: Group,
+  server: ServerEntry,
+  seen: ServerObservation,
+  signal: AbortSignal,
+): Promise<ServerObservation> {
+  const { tasks } = seen;
+  if (tasks === undefined || !asksForStarts(request)) return seen;
+  const unknown = startsUnknown(request, estate, seen, deps.clock.now());
+  if (unknown.size === 0) return seen;
+  const engine = deps.estates.engine(estateHash, server);
+  const until = deps.clock.monotonic() + STARTS_MS;
+  const read: ObservedTask[] = [];
+  for (const task of tasks) {
+    const isAsked = unknown.has(task.id) && deps.clock.monotonic() < until;
+    const detail = isAsked ? await engine.inspect(task, signal).catch(() => undefined) : undefined;
+    signal.throwIfAborted();
+    read.push({ ...task, ...startOf(detail) });
+  }
+  return { ...seen, tasks: read };
+}
+
+function startOf(detail: TaskDetail | undefined): Pick<ObservedTask, 'startedAtMs' | 'startedBeforeMs'> {
+  if (detail?.startedAtMs !== undefined) return { startedAtMs: detail.startedAtMs };
+  return detail?.startedBeforeMs === undefined ? {} : { startedBeforeMs: detail.startedBeforeMs };
+}
+
 interface Group {
   readonly site?: string;
   readonly servers: readonly ServerEntry[];
+  readonly request: TerminationRequest;
+  readonly estate: Estate;
   readonly estateHash: string;
 }
 
@@ -129,6 +170,8 @@ async function groupsOf(deps: ActivityDeps, runId: string, signal: AbortSignal):
     Array.from({ length: Math.ceil(own.length / perGroup) }, (_, index) => ({
       ...(site === undefined ? {} : { site }),
       servers: own.slice(index * perGroup, (index + 1) * perGroup),
+      request,
+      estate,
       estateHash,
     })),
   );

@@ -33,10 +33,12 @@ export interface ObservedTask extends TaskRef {
   readonly state: StateClass;
   /** Whether the list alone proves the end of this task, or one `inspect` must close the doubt (dialect table). */
   readonly closesBy: 'list' | 'detail';
-  /** Start as the server wrote it; part of the identity from PDI 7.0 on, absent below. */
+  /** Start as the server wrote it, only where it stays for as long as the task: then it is part of the identity. */
   readonly startedAt?: string;
-  /** Start in milliseconds since 1970 UTC, only where the server's zone is known. */
+  /** Start in milliseconds since 1970 UTC, only where the server's zone is known and its clock does not speak against it. */
   readonly startedAtMs?: number;
+  /** It started at this time or earlier, in milliseconds since 1970 UTC: where a list shows the last log line and not the start. */
+  readonly startedBeforeMs?: number;
   /** End in milliseconds since 1970 UTC by our clock (the engine corrects its server's skew), only where the list has it. */
   readonly endedAtMs?: number;
   /** What an operator must know about this very task, such as "restarted under one id: a stop cannot reach it". */
@@ -68,6 +70,9 @@ export interface TaskDetail {
   /** The engine's own "was stopped" flag; also set after a failure. */
   readonly stoppedFlag?: boolean;
   readonly endedAtMs?: number;
+  /** As in a list, from the first line of the log: the start where that line says so, else only a bound. */
+  readonly startedAtMs?: number;
+  readonly startedBeforeMs?: number;
   readonly steps: readonly StepMetrics[];
   readonly logTail: string;
 }
@@ -84,8 +89,13 @@ export interface EngineInfo {
   readonly clockSkewMs?: number;
   /** Rungs the dialect has. `rollback` works on databases and is not the engine's. */
   readonly rungs: readonly ('safe' | 'stop')[];
-  /** False up to PDI 6.1: a restart under the same id cannot be seen in the list. */
-  readonly listHasStart: boolean;
+  /**
+   * Where the start of a task stands: in the list, in the first line of its log, or nowhere. Only a start in the list is part of
+   * a task's identity; elsewhere a restart under the same id cannot be seen beforehand.
+   */
+  readonly start: 'list' | 'log' | 'none';
+  /** Since when its process runs, milliseconds since 1970 UTC by our clock, as of the latest list; where the list tells it. */
+  readonly upSinceMs?: number;
   /** False on PDI 5.4.0 and older: a stopped job's child runs on, and is in no list. */
   readonly stopReachesChildren: boolean;
   /** Facts about this server that a plan must name, one sentence each. */

@@ -4,7 +4,8 @@
  */
 
 /** A server's version: a row of the table in `personalities.ts`. 5.4, 8.3 and 9.4 are played in full. */
-export type PersonalityName = '5.4' | '6.1' | '7.0' | '7.1' | '8.2' | '8.3' | '9.4' | '10.2' | '11.1';
+export type PersonalityName =
+  '5.4' | '6.1' | '7.0' | '7.1' | '8.0' | '8.1' | '8.2' | '8.3' | '8.3.0.25' | '9.1' | '9.4' | '10.2' | '11.1';
 
 export interface Scenario {
   /** PostgreSQL for the `loading` tasks, e.g. `postgresql://user@127.0.0.1:5432/warehouse`. */
@@ -60,6 +61,8 @@ export interface Traits {
   readonly child?: { readonly rowsFlow: true };
   /** It ends by itself when it has stood in so many lists: between plan and stop, say. */
   readonly endsAfterLists?: number;
+  /** It logs a line so often, which moves its `log_date` where that is the time of the last line. */
+  readonly logsEveryMs?: number;
   /** So long after its end a new task of the same name appears. */
   readonly comesBackAfterMs?: number;
 }

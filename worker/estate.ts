@@ -1,4 +1,5 @@
 import { resolvePolicy } from '../domain/planning/policies.js';
+import type { EngineInfo } from '../domain/tasks.js';
 import type { Estate } from '../domain/contracts/estate.js';
 import { OffboilError } from '../domain/errors.js';
 import { counted } from '../domain/wording.js';
@@ -76,12 +77,11 @@ async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof
     try {
       const engine = estates.engine(hash, server);
       const tasks = await engine.list(AbortSignal.timeout(LOOK_MS));
-      const { product, version, dialect, source, clockSkewMs, rungs, remarks } = await engine.probe(
-        AbortSignal.timeout(LOOK_MS),
-      );
+      const info = await engine.probe(AbortSignal.timeout(LOOK_MS));
+      const { product, version, dialect, source, clockSkewMs, rungs, remarks } = info;
       const skew = clockSkewMs === undefined ? 'clock unknown' : `clock ${skewText(clockSkewMs)}`;
       const text = `${product} ${version}, dialect ${dialect} (${source}), ${counted(tasks.length, 'task')}, can ${rungs.join(', ')}, ${skew}`;
-      return { ...base, ok: true, text: [text, ...remarks].join('; ') };
+      return { ...base, ok: true, text: [text, ...remarks, ...blindSpots(info, server.timezone)].join('; ') };
     } catch (error) {
       return { ...base, ok: false, text: sentenceOf(error) };
     }
@@ -100,6 +100,21 @@ async function reachAll(estate: Estate, hash: string, estates: ReturnType<typeof
     }
   });
   return Promise.all([...servers, ...databases]);
+}
+
+/** What nobody can see on a server of this version: better known today than at 02:10. */
+function blindSpots({ start, stopReachesChildren, clockSkewMs }: EngineInfo, zone: string | undefined): string[] {
+  const spots: string[] = [];
+  if (start === 'none') spots.push('its list tells no start, so a restart under the same id is not seen');
+  if (start === 'log')
+    spots.push(
+      'its list tells the last log line and no start, so a restart under the same id is not seen, and "running for" reads details',
+    );
+  if (start !== 'none' && zone === undefined)
+    spots.push('its zone is not declared, so no start is an instant and "running for" leaves its tasks out');
+  if (!stopReachesChildren) spots.push('the children of a stopped job run on, in no list');
+  if (clockSkewMs === undefined) spots.push('it tells no clock');
+  return spots;
 }
 
 function skewText(ms: number): string {

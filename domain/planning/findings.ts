@@ -37,8 +37,8 @@ export function findingsOf(facts: FindingFacts): PlanFinding[] {
     ...warn(
       onServers(
         touched,
-        ({ listHasStart }) => !listHasStart,
-        'no start times (PDI up to 6.1): a restart under the same id cannot be seen there',
+        ({ start }) => start !== 'list',
+        'the list tells no start (PDI up to 6.1 and from 8.3 on): a restart under the same id cannot be seen beforehand',
       ),
     ),
     ...warn(

@@ -79,15 +79,18 @@ function runningForFacet(text: string, now: number): Facet {
   const leastMs = durationMs(text);
   return {
     field: 'runningFor',
-    judge: ({ task }) => {
-      if (task.startedAtMs === undefined) {
-        const why =
-          task.startedAt === undefined
-            ? 'the list of its server has no start times'
-            : 'the time zone of its server is not declared';
-        return { unknown: `its start is unknown (${why}), so "running for ${text}" cannot be told` };
-      }
-      return now - task.startedAtMs >= leastMs ? { fits: `running for ${text}` } : 'no';
+    judge: ({ task: { startedAt, startedAtMs, startedBeforeMs } }) => {
+      const fits = { fits: `running for ${text}` };
+      if (startedAtMs !== undefined) return now - startedAtMs >= leastMs ? fits : 'no';
+      // It started then or before, so it is at least as old as that.
+      if (startedBeforeMs !== undefined && now - startedBeforeMs >= leastMs) return fits;
+      const why =
+        startedAt !== undefined
+          ? 'the time zone of its server is not declared, or is another one'
+          : startedBeforeMs !== undefined
+            ? 'the first lines of its log are gone'
+            : 'its server tells no start that can be read';
+      return { unknown: `its start is unknown (${why}), so "running for ${text}" cannot be told` };
     },
   };
 }

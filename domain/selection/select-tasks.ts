@@ -64,6 +64,22 @@ export function selectTasks({ request, estate, observations, now }: SelectionInp
   return { chosen, left: [...left, ...goneIds(missingIds, estate, observations)], missingIds };
 }
 
+/** Whether the request asks since when tasks run. */
+export function asksForStarts({ select, except }: Pick<TerminationRequest, 'select' | 'except'>): boolean {
+  return select?.runningFor !== undefined || except?.runningFor !== undefined;
+}
+
+/** Ids of the tasks of one server that only an unknown start keeps from being judged. */
+export function startsUnknown(
+  request: Pick<TerminationRequest, 'select' | 'except' | 'everything'>,
+  estate: Estate,
+  seen: ServerObservation,
+  now: number,
+): ReadonlySet<string> {
+  const { left } = selectTasks({ request, estate, observations: [seen], now });
+  return new Set(left.filter(({ code }) => code === 'startUnknown').map(({ id }) => id));
+}
+
 /** How a task fits all fields but its state, or undefined when one field rules it out. */
 function fitOf(
   candidate: Candidate,

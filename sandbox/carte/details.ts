@@ -8,26 +8,36 @@ const channels = new WeakMap<Task, string>();
 /**
  * The reply of `transStatus` or `jobStatus` for one object.
  * @param name what the caller called it: `transStatus` echoes that, `jobStatus` says the real name
- * @param from log lines up to this number are left out
+ * @param from log lines up to this number are left out; absent: none was given
+ * @param serverLines log lines of the whole server so far
  */
-export function detailOf(task: Task, name: string, from: number, personality: Personality): string {
+export function detailOf(
+  task: Task,
+  name: string,
+  from: number | undefined,
+  serverLines: number,
+  personality: Personality,
+): string {
   const wasStarted = task.state !== 'waiting';
   const isJob = task.kind === 'job';
   // A transformation has a result from its start on, a job only after its end (both measured on 5.4).
   const hasResult = isJob ? task.state === 'ended' : wasStarted;
   const lines = logLines(task, personality);
-  const skip = Math.max(0, from - task.logLine);
+  const skip =
+    isJob && personality.jobLogFrom === 'fromTheEnd'
+      ? cutAway(task, lines.length, from, serverLines)
+      : (from ?? 0) - task.logLine;
   return detail(
     {
       kind: task.kind,
       name: isJob ? task.name : name,
       id: task.id,
       word: task.word,
-      logDate: task.startedAt,
+      logDate: task.logDate,
       steps: isJob || !wasStarted ? [] : steps(task),
-      from,
+      from: from ?? 0,
       lastLine: wasStarted ? task.logLine + lines.length : 0,
-      log: text(lines.slice(skip)),
+      log: text(lines.slice(Math.max(0, skip))),
       result: hasResult
         ? {
             errors: task.errors,
@@ -40,6 +50,12 @@ export function detailOf(task: Task, name: string, from: number, personality: Pe
     },
     personality,
   );
+}
+
+/** 9.2 to 10.0: only what lies among the last `from` (at least as many as the job has, and one) lines of the server is sent. */
+function cutAway(task: Task, lines: number, from: number | undefined, serverLines: number): number {
+  const seen = Math.max(from ?? 9_999_999, lines + 1);
+  return serverLines - seen - task.logLine;
 }
 
 function channelOf(task: Task): string {
@@ -129,7 +145,7 @@ function logLines(task: Task, personality: Personality): Line[] {
     return lines;
   }
   // Twice after a stop on 5.4.0.1 (measured).
-  const times = task.stopped && personality.source === 'measured' ? 2 : 1;
+  const times = task.stopped && personality.saysEndTwice ? 2 : 1;
   for (let time = 0; time < times; time += 1) {
     say(endedAt, 'read.0', `Finished processing (I=${task.rows}, O=0, R=0, W=${task.rows}, U=0, E=0)`);
     say(

@@ -47,6 +47,11 @@ export class Objects implements TaskHost {
     return this.#logLine - count;
   }
 
+  /** Log lines of this server so far. */
+  get logLines(): number {
+    return this.#logLine;
+  }
+
   add(spec: TaskSpec): readonly string[] {
     const ids: string[] = [];
     for (let copy = 1; copy <= (spec.count ?? 1); copy += 1) {
@@ -161,7 +166,7 @@ export class Objects implements TaskHost {
 const endedByCount = new Map<string, Buffer>();
 
 function endedEntries(count: number, personality: Personality): Buffer {
-  const key = `${count} ${personality.escaping} ${String(personality.logDate)} ${String(personality.indented)}`;
+  const key = `${count} ${personality.escaping} ${personality.logDate} ${String(personality.indented)}`;
   let entries = endedByCount.get(key);
   if (entries === undefined) {
     let text = '';

@@ -138,9 +138,12 @@ function jobStatus(call: Call): Answer {
   );
 }
 
-function showDetail({ parameters, personality }: Call, task: Task): Answer {
-  const from = Number.parseInt(parameters['from'] ?? '0', 10) || 0;
-  const body = detailOf(task, parameters['name'] ?? '', from, personality);
+function showDetail({ objects, parameters, personality }: Call, task: Task): Answer {
+  const given = Number.parseInt(parameters['from'] ?? '', 10);
+  const from = Number.isNaN(given) ? undefined : given;
+  const make = (): string => detailOf(task, parameters['name'] ?? '', from, objects.logLines, personality);
+  const isCached = personality.cachesHalting && task.kind === 'transformation';
+  const body = isCached ? task.cachedDetail(from ?? 0, make) : make();
   return { code: 200, type: 'xml utf-8', body, word: 'detail' };
 }
 

@@ -46,6 +46,8 @@ export class Task {
   #loader: Loader | undefined;
   #idleRows = 0;
   #movingSince: number | undefined;
+  #lastLineAt: number | undefined;
+  readonly #haltingDetails = new Map<number, string>();
   /** Changes with each run, so that timers of an earlier one fall flat. */
   #run = 0;
 
@@ -102,11 +104,24 @@ export class Task {
         name: this.name,
         id: this.id,
         word: this.word,
-        logDate: this.startedAt,
+        logDate: this.logDate,
       },
       this.#host.personality,
     );
     return this.#entry;
+  }
+
+  /** `log_date`: the start, or the last log line of this version. */
+  get logDate(): number | undefined {
+    if (this.startedAt === undefined || this.#host.personality.logDate !== 'lastLine') return this.startedAt;
+    return this.endedAt ?? this.#lastLineAt ?? this.startedAt;
+  }
+
+  /** A detail as this version serves it: one that was first taken while the task halts is served again and again. */
+  cachedDetail(from: number, make: () => string): string {
+    const made = this.#haltingDetails.get(from) ?? make();
+    if (this.state === 'halting') this.#haltingDetails.set(from, made);
+    return made;
   }
 
   /** A start, or a new run under the same id. Returns false when the initialisation fails. */
@@ -118,6 +133,8 @@ export class Task {
     const traits = this.spec.traits;
     this.#run += 1;
     this.startedAt = at;
+    this.#lastLineAt = undefined;
+    this.#haltingDetails.clear();
     this.endedAt = undefined;
     this.endedBy = undefined;
     this.failure = undefined;
@@ -139,6 +156,7 @@ export class Task {
     if (traits?.endsByItselfAfterMs !== undefined)
       this.#later(traits.endsByItselfAfterMs, () => void this.endByItself());
     this.#startLoading();
+    this.#logAgain();
     this.#changed();
     return true;
   }
@@ -225,7 +243,7 @@ export class Task {
 
   #endWord(): string {
     const errors = this.errors > 0 ? ' (with errors)' : '';
-    if (this.kind === 'job') return `${this.stopped ? 'Stopped' : 'Finished'}${errors}`;
+    if (this.kind === 'job') return `${this.stopped ? this.#host.personality.jobStoppedEnd : 'Finished'}${errors}`;
     const { normalEnd, stoppedEnd } = this.#host.personality;
     const word = this.isStopped || this.endedBy === 'failure' ? stoppedEnd : normalEnd;
     return word === 'Finished' ? `${word}${errors}` : word;
@@ -233,6 +251,19 @@ export class Task {
 
   #applicationName(): string {
     return this.spec.load?.applicationName ?? `kettle:${this.name}`;
+  }
+
+  /** Log lines while it works: they move `log_date` where that is the last line. */
+  #logAgain(): void {
+    const every = this.spec.traits?.logsEveryMs;
+    if (every === undefined) return;
+    this.#later(every, () => {
+      if (this.state === 'ended') return;
+      this.#host.takeLogLines(1);
+      this.#lastLineAt = Date.now();
+      this.#changed();
+      this.#logAgain();
+    });
   }
 
   #startLoading(): void {

@@ -68,7 +68,7 @@ function head(view: EntryView, personality: Personality): string {
   const tag = view.kind === 'job' ? 'jobname' : 'transname';
   const word = escape(view.word, personality);
   let text = `${indent}${element(tag, escape(view.name, personality))}\n${indent}<id>${view.id}</id>\n${indent}<status_desc>${word}</status_desc>\n${indent}<error_desc/>\n`;
-  if (personality.logDate) {
+  if (personality.logDate !== 'none') {
     const logDate = view.logDate === undefined ? '' : date(view.logDate, 23);
     const needsNone = personality.escaping === 'minimal'; // a list has thousands of dates
     text += `${indent}${element('log_date', needsNone ? logDate : escape(logDate, personality))}\n`;

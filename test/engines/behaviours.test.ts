@@ -102,6 +102,20 @@ function looks({ info }: Subject, behaviour: Behaviour): void {
     expect((await on.seen(ref))?.startedAt).toMatch(/\d/);
   });
 
+  behaviour('tells in the first line of its log when a task was started', async (on, kind) => {
+    const ref = await on.product.running('load_orders', kind);
+    const { startedAtMs = 0 } = await on.engine.inspect(ref, signal);
+    expect(Math.abs(Date.now() - startedAtMs)).toBeLessThan(10 * 60_000);
+  });
+
+  behaviour('keeps what identifies a task while that works and logs', async (on, kind) => {
+    const ref = await on.product.running('load_orders', kind);
+    const before = await on.seen(ref);
+    await on.product.logged(ref);
+    const after = await on.seen(ref);
+    expect([after?.name, after?.kind, after?.startedAt]).toEqual([before?.name, before?.kind, before?.startedAt]);
+  });
+
   behaviour('reads state and log of a task, and not more of the log than fits', async (on, kind) => {
     const ref = await on.product.running('load_orders', kind);
     const detail = await on.engine.inspect(ref, signal);

@@ -16,19 +16,31 @@ export interface Exclusion {
 export const EXCLUSIONS: readonly Exclusion[] = [
   {
     behaviour: 'shows in the list when a task was started',
-    subjects: ['Carte 5.4'],
+    subjects: ['Carte 5.4', 'Carte 6.1'],
     instead: 'its list has no start, so that a restart under the same id cannot be seen',
-    source: 'log_date came with 7.0 (PDI-6202); 5.4.0.1 measured',
+    source: 'log_date came with 7.0 (PDI-6202); 5.4.0.1 and 6.1.0.19 measured',
+  },
+  {
+    behaviour: 'shows in the list when a task was started',
+    subjects: ['Carte 8.3', 'Carte 8.3.0.25', 'Carte 9.1', 'Carte 9.4', 'Carte 10.2'],
+    instead: 'log_date is, or after a service pack may be, the time of the last log line',
+    source: 'PDI-13610; measured on 8.3.0.25, 9.2, 9.3, 9.4, 10.2 and 10.3',
+  },
+  {
+    behaviour: 'tells in the first line of its log when a task was started',
+    kinds: ['pipeline', 'workflow'],
+    instead: 'its list does',
+    source: 'measured on Hop Server 2.16.0',
   },
   {
     behaviour: 'lets the rows that were read flow on after a safe stop',
-    subjects: ['Carte 5.4'],
+    subjects: ['Carte 5.4', 'Carte 6.1', 'Carte 7.0', 'Carte 7.1', 'Carte 8.0'],
     instead: 'inputOnly is ignored there, so none is sent',
-    source: 'inputOnly came with 8.1 and was corrected in 8.2 (BACKLOG-24266)',
+    source: 'inputOnly came with 8.1; on all of them a full stop was measured',
   },
   {
     behaviour: 'lets the rows that were read flow on after a safe stop',
-    subjects: ['Carte 8.3', 'Carte 9.4'],
+    subjects: ['Carte 8.1', 'Carte 8.2', 'Carte 8.3', 'Carte 8.3.0.25', 'Carte 9.1', 'Carte 9.4', 'Carte 10.2'],
     kinds: ['job'],
     instead: 'there is none for jobs, so none is sent',
     source: 'Kettle has a safe stop for transformations only (8.3 and 9.4 read)',

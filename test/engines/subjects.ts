@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { createCarteEngine } from '../../adapters/engines/carte/carte-engine.js';
 import type { Engine } from '../../domain/ports.js';
@@ -16,6 +17,8 @@ export interface Product {
   running(name: string, kind: TaskKind): Promise<TaskRef>;
   /** A new task that was never started. */
   waiting(name: string, kind: TaskKind): Promise<TaskRef>;
+  /** Resolves when the task has logged another line. */
+  logged(ref: TaskRef): Promise<void>;
   /** How many tasks of that name really work, whatever a list says. */
   atWork(name: string): Promise<number>;
   /** What a rerun of such a task is told to run. */
@@ -27,16 +30,25 @@ export interface Subject {
   readonly name: string;
   readonly kinds: readonly TaskKind[];
   /** What a probe must tell. */
-  readonly info: Pick<EngineInfo, 'product' | 'version' | 'dialect' | 'source' | 'rungs' | 'listHasStart'>;
+  readonly info: Pick<EngineInfo, 'product' | 'version' | 'dialect' | 'source' | 'rungs' | 'start'>;
   readonly describe: (name: string, suite: () => void) => void;
   /** Called inside its suite: the product is there while a test runs. */
   readonly use: () => () => Product;
 }
 
 export const SUBJECTS: readonly Subject[] = [
-  carte('5.4', { version: '5.4.0.1', dialect: '5.0', source: 'measured', rungs: ['stop'], listHasStart: false }),
-  carte('8.3', { version: '8.3', dialect: '8.3', source: 'read', rungs: ['safe', 'stop'], listHasStart: true }),
-  carte('9.4', { version: '9.4', dialect: '9.2', source: 'read', rungs: ['safe', 'stop'], listHasStart: true }),
+  carte('5.4', { version: '5.4.0.1', dialect: '5.0', source: 'measured', rungs: ['stop'], start: 'none' }),
+  carte('6.1', { version: '6.1.0.19', dialect: '6.1', source: 'measured', rungs: ['stop'], start: 'none' }),
+  carte('7.0', { version: '7.0.0.6', dialect: '7.0', source: 'measured', rungs: ['stop'], start: 'list' }),
+  carte('7.1', { version: '7.1.0.32', dialect: '7.1', source: 'measured', rungs: ['stop'], start: 'list' }),
+  carte('8.0', { version: '8.0.0.7', dialect: '8.0', source: 'measured', rungs: ['stop'], start: 'list' }),
+  carte('8.1', { version: '8.1.0.2', dialect: '8.1', source: 'measured', rungs: ['safe', 'stop'], start: 'list' }),
+  carte('8.2', { version: '8.2.0.7', dialect: '8.2', source: 'measured', rungs: ['safe', 'stop'], start: 'list' }),
+  carte('8.3', { version: '8.3.0.0', dialect: '8.3', source: 'measured', rungs: ['safe', 'stop'], start: 'log' }),
+  carte('8.3.0.25', { version: '8.3.0.25', dialect: '8.3', source: 'measured', rungs: ['safe', 'stop'], start: 'log' }),
+  carte('9.1', { version: '9.1.0.7', dialect: '8.3', source: 'measured', rungs: ['safe', 'stop'], start: 'log' }),
+  carte('9.4', { version: '9.4.0.0', dialect: '9.2', source: 'measured', rungs: ['safe', 'stop'], start: 'log' }),
+  carte('10.2', { version: '10.2.0.0', dialect: '10.1', source: 'measured', rungs: ['safe', 'stop'], start: 'log' }),
   {
     name: 'Hop Server 2.16',
     kinds: ['pipeline', 'workflow'],
@@ -46,7 +58,7 @@ export const SUBJECTS: readonly Subject[] = [
       dialect: 'hop-2.16',
       source: 'measured',
       rungs: ['stop'],
-      listHasStart: true,
+      start: 'list',
     },
     describe: describeOnHop,
     use: () => {
@@ -77,10 +89,12 @@ function carte(personality: PersonalityName, info: Omit<Subject['info'], 'produc
   };
 }
 
+const LOGS_EVERY_MS = 20;
+
 function simulated(fleet: Fleet, version: string): Product {
   const add = async (name: string, kind: TaskKind, waiting: boolean): Promise<TaskRef> => {
     if (kind !== 'transformation' && kind !== 'job') throw new Error(`Carte has no ${kind}`);
-    const spec: TaskSpec = { name, kind, mode: 'idle', traits: { waiting } };
+    const spec: TaskSpec = { name, kind, mode: 'idle', traits: { waiting, logsEveryMs: LOGS_EVERY_MS } };
     const [id = ''] = await fleet.addTask('carte', spec);
     return { server: 'carte', id, name, kind };
   };
@@ -93,11 +107,13 @@ function simulated(fleet: Fleet, version: string): Product {
         user: 'cluster',
         password: new Secret('cluster'),
         version,
+        timezone: 'UTC',
         perServer: 4,
         timeoutMs: 10_000,
       }),
     running: (name, kind) => add(name, kind, false),
     waiting: (name, kind) => add(name, kind, true),
+    logged: () => sleep(3 * LOGS_EVERY_MS), // its witness is its own clock
     atWork: async (name) => {
       const named = (await fleet.tasks()).filter((task) => task.name === name);
       return named.reduce((sum, { threads }) => sum + threads, 0);
@@ -136,6 +152,7 @@ function hop(scene: HopScene): Product {
         await (kind === 'pipeline' ? server.registerPipeline(document) : server.registerWorkflow(document)),
       );
     },
+    logged: () => Promise.resolve(), // an endless pipeline says nothing after its start, and its list has dates of its own
     atWork,
     runOf: (name, kind) => server.writeFile(`${name}.${kind === 'pipeline' ? 'hpl' : 'hwf'}`, documentOf(name, kind)),
   };

@@ -55,7 +55,7 @@ export function anInfo(input: Partial<EngineInfo> = {}): EngineInfo {
     dialect: '9.4',
     source: 'measured',
     rungs: ['safe', 'stop'],
-    listHasStart: true,
+    start: 'list',
     stopReachesChildren: true,
     remarks: [],
     ...input,

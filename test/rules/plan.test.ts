@@ -164,7 +164,7 @@ describe('a plan', () => {
     const info = {
       version: '5.4',
       source: 'read',
-      listHasStart: false,
+      start: 'none',
       stopReachesChildren: false,
       remarks: ['Its clock is 3 s ahead.'],
     } as const;
@@ -172,7 +172,7 @@ describe('a plan', () => {
     for (const part of [
       'every one of the 2 active',
       'rolls nothing back',
-      'no start times',
+      'the list tells no start',
       'children run on',
       'read in source code',
       'carte-1, carte-2: Its clock',

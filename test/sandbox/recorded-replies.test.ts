@@ -108,3 +108,39 @@ function aStep(name: string, linesRead: number, linesWritten: number, speed: str
   const counters = { linesRead, linesWritten, linesInput: 0, linesOutput: 0, errors: 0 };
   return { name, ...counters, status: 'Stopped', seconds: 16, speed, priority: '-', stopped: true };
 }
+
+const VERSIONS = [
+  ['6.1.0.19', '6.1'],
+  ['7.0.0.6', '7.0'],
+  ['7.1.0.32', '7.1'],
+  ['8.0.0.7', '8.0'],
+  ['8.1.0.2', '8.1'],
+  ['8.2.0.7', '8.2'],
+  ['8.3.0.0', '8.3'],
+  ['8.3.0.25', '8.3.0.25'],
+  ['9.1.0.7', '9.1'],
+  ['9.4.0.0', '9.4'],
+  ['10.2.0.0', '10.2'],
+] as const;
+
+describe.each(VERSIONS)('an entry of the list as PDI %s sent it', (version, personality) => {
+  const whole = readFileSync(new URL(`../fixtures/carte/pdi-${version}/status-mixed.body`, import.meta.url), 'utf8');
+  const decoded = (text: string): string =>
+    text.replace(/&#x([0-9a-f]+);/g, (_, digits: string) => String.fromCodePoint(Number.parseInt(digits, 16)));
+  const entries = [...whole.matchAll(/ {4}<(trans|job)status>\n[^]*?<\/\1status>\n/g)].map(([text, kind]) => ({
+    text,
+    kind: kind === 'job' ? ('job' as const) : ('transformation' as const),
+    name: decoded(/<(?:trans|job)name>([^<]*)</.exec(text)?.[1] ?? ''),
+    id: /<id>([^<]*)</.exec(text)?.[1] ?? '',
+    word: decoded(/<status_desc>([^<]*)</.exec(text)?.[1] ?? ''),
+    date: decoded(/<log_date>([^<]*)</.exec(text)?.[1] ?? ''),
+  }));
+
+  it('is byte for byte the one that the simulated server sends', () => {
+    expect(entries.length).toBeGreaterThanOrEqual(5);
+    for (const { text, kind, name, id, word, date } of entries) {
+      const logDate = date === '' ? undefined : Date.parse(`${date.replaceAll('/', '-').replace(' ', 'T')}Z`);
+      expect(listEntry({ kind, name, id, word, logDate }, personalities[personality])).toBe(text);
+    }
+  });
+});

@@ -4,11 +4,12 @@ import type { Secret } from '../../../domain/secret.js';
 import type { EngineInfo, ObservedTask, TaskDetail, TaskRef } from '../../../domain/tasks.js';
 import type { TlsMaterial } from '../kettle/agent.js';
 import { startedOr } from '../kettle/http-failures.js';
-import { createKettleHttp, DETAIL_BYTES, type KettleHttp, LIST_BYTES } from '../kettle/http.js';
+import type { ServerTime } from '../kettle/dates.js';
+import { type Answered, createKettleHttp, DETAIL_BYTES, type KettleHttp, LIST_BYTES } from '../kettle/http.js';
 import { readWebResult, replyOf } from '../kettle/web-result.js';
-import { type CarteKind, dialectOf } from './dialects.js';
+import { type CarteKind, type Dialect, dialectOf } from './dialects.js';
 import { inferDialect, type KnownDialect, type ListMarkers } from './infer-dialect.js';
-import { readDetail } from './read-detail.js';
+import { type DetailReply, readDetail } from './read-detail.js';
 import { observe, readStatus } from './read-status.js';
 
 /** One Carte server, with every reference of its estate entry resolved. */
@@ -43,6 +44,10 @@ export function createCarteEngine(config: CarteConfig): CarteEngine {
   return new OneCarte(config, createKettleHttp({ ...rest, baseUrl: url }));
 }
 
+/** What a Date header leaves open: its resolution, and the reply's way. */
+const DATE_HEADER_MS = 2000;
+const WITHOUT_DATE_HEADER_MS = 300_000;
+
 /** Names that mean something to `runTrans` and `runJob` themselves. */
 const RESERVED = ['trans', 'job', 'level', 'xml'];
 
@@ -73,6 +78,7 @@ class OneCarte implements CarteEngine {
   #markers: ListMarkers | undefined;
   #unknownJobIs: 200 | 404 | undefined;
   #clockSkewMs: number | undefined;
+  #upSinceMs: number | undefined;
   /** Ids that the latest list showed waiting. */
   #waiting: ReadonlySet<string> = new Set();
   /** Below zero and never twice the same: see `inspect`. */
@@ -99,7 +105,8 @@ class OneCarte implements CarteEngine {
       source: dialect.source,
       ...(this.#clockSkewMs === undefined ? {} : { clockSkewMs: this.#clockSkewMs }),
       rungs: dialect.hasSafeStop ? ['safe', 'stop'] : ['stop'],
-      listHasStart: dialect.listHasStart,
+      start: dialect.start,
+      ...(this.#upSinceMs === undefined ? {} : { upSinceMs: this.#upSinceMs }),
       stopReachesChildren: dialect.stopReachesChildren,
       remarks,
     };
@@ -113,17 +120,12 @@ class OneCarte implements CarteEngine {
     const { server } = this.#config;
     const kind = this.#kindOf(ref);
     const { dialect } = this.#known ?? (await this.#read(signal)).known;
-    // 8.1 and 8.2 keep the first detail after a stop, taken while Halting, for a day per `from` (PDI-17568). Log lines count from
-    // zero, so any number below means "from the beginning" and each is a key of its own.
-    const from = dialect.detailCacheTrap ? this.#from-- : 0;
-    const query = { xml: 'Y', name: ref.name, id: ref.id, from: String(from) };
-    const reply = await this.#http.read(
-      { path: CALLS[kind].status, query, maxBytes: DETAIL_BYTES, repeatable: true },
-      signal,
-    );
-    const read = await readDetail(server, kind, dialect, reply);
+    const read = await this.#detail(ref, dialect, this.#fromOf(kind, dialect), signal);
     if (read.kind === 'detail') {
-      if (read.id === ref.id) return read.detail;
+      // Which `from` gives the whole log of a job cannot be told here: the other one is asked for where the start is missing.
+      const isCut = kind === 'job' && dialect.wholeJobLog === 'unknown' && read.detail.startedAtMs === undefined;
+      const whole = isCut ? await this.#detail(ref, dialect, '9999999', signal) : read;
+      if (read.id === ref.id) return whole.kind === 'detail' && whole.id === ref.id ? whole.detail : read.detail;
       throw new OffboilError('REPLY_REJECTED', `${server} was asked for ${ref.id} and told of another task.`, {
         server,
         id: ref.id,
@@ -139,6 +141,32 @@ class OneCarte implements CarteEngine {
       server,
       id: ref.id,
     });
+  }
+
+  /** @param from undefined: none is sent */
+  async #detail(ref: TaskRef, dialect: Dialect, from: string | undefined, signal: AbortSignal): Promise<DetailReply> {
+    const kind = this.#kindOf(ref);
+    const query = { xml: 'Y', name: ref.name, id: ref.id, ...(from === undefined ? {} : { from }) };
+    const request = { path: CALLS[kind].status, query, maxBytes: DETAIL_BYTES, repeatable: true };
+    const reply = await this.#http.read(request, signal);
+    return readDetail(this.#config.server, kind, dialect, reply, this.#timeOf(reply));
+  }
+
+  /**
+   * Which log lines are asked for: all. Where the detail of a transformation can be a stale one that is cached per `from`
+   * (`detailCacheTrap`), any number below zero means the same, and each is a key of its own.
+   */
+  #fromOf(kind: CarteKind, dialect: Dialect): string | undefined {
+    if (kind === 'job') return dialect.wholeJobLog === 'unknown' ? undefined : dialect.wholeJobLog;
+    return String(dialect.detailCacheTrap ? this.#from-- : 0);
+  }
+
+  /** The server's clock at a reply: its Date header (9.1 on) has seconds; without one it may be some minutes off ours. */
+  #timeOf({ clockSkewMs }: Answered): ServerTime {
+    const now = this.#config.clockNow?.() ?? Date.now();
+    return clockSkewMs === undefined
+      ? { zone: this.#config.timezone, now, toleranceMs: WITHOUT_DATE_HEADER_MS }
+      : { zone: this.#config.timezone, now: now + clockSkewMs, toleranceMs: DATE_HEADER_MS };
   }
 
   async stop(ref: TaskRef, step: StopStep, signal: AbortSignal): Promise<Reply> {
@@ -219,7 +247,7 @@ class OneCarte implements CarteEngine {
 
   /** The one list request, with all that is learned from it. */
   async #read(signal: AbortSignal): Promise<{ tasks: ObservedTask[]; known: KnownDialect }> {
-    const { server, timezone } = this.#config;
+    const { server } = this.#config;
     const reply = await this.#http.read(
       { path: 'status/', query: { xml: 'Y' }, maxBytes: LIST_BYTES, repeatable: true },
       signal,
@@ -227,7 +255,9 @@ class OneCarte implements CarteEngine {
     const list = await readStatus(server, reply);
     const known = this.#learn(list.markers);
     this.#clockSkewMs = reply.clockSkewMs;
-    const tasks = observe(server, list, known.dialect, timezone);
+    const now = this.#config.clockNow?.() ?? Date.now();
+    this.#upSinceMs = list.uptimeMs === undefined ? undefined : now - list.uptimeMs;
+    const tasks = observe(server, list, known.dialect, this.#timeOf(reply));
     this.#waiting = new Set(tasks.filter(({ state }) => state === 'waiting').map(({ id }) => id));
     return { tasks, known };
   }

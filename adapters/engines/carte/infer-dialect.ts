@@ -1,12 +1,12 @@
 import { OffboilError } from '../../../domain/errors.js';
-import { type Dialect, dialectOf, DIALECTS } from './dialects.js';
+import { cautious, type Dialect, dialectOf, DIALECTS } from './dialects.js';
 
 /** What a list gives away about the version of its server: no endpoint of Carte tells it. */
 export interface ListMarkers {
   readonly hasSystemValues: boolean;
   readonly hasBuiltIn: boolean;
   /** undefined: the list has no entry that could show it. */
-  readonly hasStart: boolean | undefined;
+  readonly hasLogDate: boolean | undefined;
   /** Are there hexadecimal references? From 5.0 to 7.0 every entry has them, in the marks of its empty log. */
   readonly hasHexReferences: boolean | undefined;
 }
@@ -35,9 +35,9 @@ export function inferDialect(
   if (declared !== undefined)
     return { dialect: declaredDialect(server, declared, markers), version: declared, canNarrow: false, remarks: [] };
   const fitting = DIALECTS.filter((row) => contradictions(row, markers).length === 0)
-    .filter((row) => !markers.hasBuiltIn || markers.hasStart === true || row.listsBuiltIn)
+    .filter((row) => !markers.hasBuiltIn || markers.hasLogDate === true || row.listsBuiltIn)
     .filter((row) => unknownJobIs === undefined || row.unknownJobIs === unknownJobIs);
-  const [lowest] = fitting;
+  const [lowest, ...others] = fitting;
   const last = fitting.at(-1);
   if (lowest === undefined || last === undefined) {
     throw new OffboilError(
@@ -50,13 +50,10 @@ export function inferDialect(
   const range = lowest === last ? lowest.name : `${lowest.name} to ${last.name}`;
   return {
     dialect: {
-      ...lowest,
+      ...cautious([lowest, ...others]),
       name: range === lowest.name ? range : `${lowest.name} (replies fit ${range})`,
       source: 'read',
       hasSafeStop: false, // it cannot be probed without a stop, and before 8.1 it *is* a full stop
-      detailCacheTrap: fitting.some((row) => row.detailCacheTrap),
-      waitingJobBreaksList: fitting.some((row) => row.waitingJobBreaksList),
-      unknownTransIdIs: last.unknownTransIdIs,
     },
     version: 'unknown',
     canNarrow: lowest.unknownJobIs !== last.unknownJobIs,
@@ -93,9 +90,9 @@ function contradictions(row: Dialect, markers: ListMarkers): string[] {
         : 'its list has memory values, which only 5.0 and later send',
     );
   }
-  if (markers.hasStart !== undefined && markers.hasStart !== row.listHasStart) {
+  if (markers.hasLogDate !== undefined && markers.hasLogDate !== row.listHasLogDate) {
     found.push(
-      row.listHasStart
+      row.listHasLogDate
         ? 'its list has no log_date, which 7.0 and later send'
         : 'its list has log_date, which only 7.0 and later send',
     );

@@ -1,7 +1,8 @@
 import { OffboilError } from '../../../domain/errors.js';
 import type { StateClass, StepMetrics, TaskDetail } from '../../../domain/tasks.js';
 import type { Answered } from '../kettle/http.js';
-import { readLogTail } from '../kettle/log-text.js';
+import { readPastDate, type ServerTime } from '../kettle/dates.js';
+import { readLog } from '../kettle/log-text.js';
 import { shorten } from '../kettle/redact.js';
 import { childOf, childrenOf, readXml, textOf, type XmlElement } from '../kettle/xml.js';
 import type { CarteKind, Dialect } from './dialects.js';
@@ -21,6 +22,7 @@ export async function readDetail(
   kind: CarteKind,
   dialect: Dialect,
   reply: Answered,
+  time: ServerTime,
 ): Promise<DetailReply> {
   // From 7.0 on a lookup of an unknown transformation id fails with a NullPointerException, so with Jetty's page.
   if (reply.status === 500 && kind === 'transformation' && dialect.unknownTransIdIs === '500')
@@ -40,6 +42,7 @@ export async function readDetail(
   const state = classOf(word);
   const errors = numberOf(result, 'nr_errors');
   const stopped = textOf(result, 'is_stopped')?.trim();
+  const log = await readLog(textOf(root, 'logging_string') ?? '');
   return {
     kind: 'detail',
     id: textOf(root, 'id')?.trim() ?? '',
@@ -49,10 +52,29 @@ export async function readDetail(
       proves: proofOf(kind, state, result, rows),
       ...(errors === undefined ? {} : { errors }),
       ...(stopped === undefined ? {} : { stoppedFlag: stopped.toUpperCase() === 'Y' }),
+      ...startOf(kind, log.firstLine, time),
       steps: rows.map(stepOf),
-      logTail: await readLogTail(textOf(root, 'logging_string') ?? ''),
+      logTail: log.tail,
     },
   };
+}
+
+/** How the line begins that is written when a task is prepared, in the languages that were seen. */
+const START_LINES = {
+  transformation: ['Dispatching started for transformation', '为了转换解除补丁开始'],
+  job: ['Start of job execution', '开始执行任务'],
+} as const satisfies Record<CarteKind, readonly string[]>;
+
+/**
+ * The start by the first line of the log: `yyyy/MM/dd HH:mm:ss - NAME - TEXT`. Where that is another line (a low log level never
+ * writes the first one, a full buffer has dropped it), the task started then or before.
+ */
+function startOf(kind: CarteKind, line: string, time: ServerTime): Pick<TaskDetail, 'startedAtMs' | 'startedBeforeMs'> {
+  const [date = '', , ...words] = line.split(' - ');
+  const at = readPastDate(date, time);
+  if (at === undefined) return {};
+  const text = words.join(' - ');
+  return START_LINES[kind].some((begin) => text.startsWith(begin)) ? { startedAtMs: at } : { startedBeforeMs: at };
 }
 
 function refused(server: string, status: number, root: XmlElement): DetailReply {

@@ -1,6 +1,6 @@
 import { OffboilError } from '../../../domain/errors.js';
 import type { ObservedTask } from '../../../domain/tasks.js';
-import { readKettleDate } from '../kettle/dates.js';
+import { readPastDate, type ServerTime } from '../kettle/dates.js';
 import { childOf, childrenOf, decodeBody, readXml, textOf, type XmlElement } from '../kettle/xml.js';
 import type { Answered } from '../kettle/http.js';
 import type { CarteKind, Dialect } from './dialects.js';
@@ -23,6 +23,8 @@ export interface ListEntry {
 export interface StatusList {
   readonly entries: readonly ListEntry[];
   readonly markers: ListMarkers;
+  /** How long the server's process runs. */
+  readonly uptimeMs: number | undefined;
 }
 
 /**
@@ -44,25 +46,28 @@ export async function readStatus(server: string, reply: Answered): Promise<Statu
   });
   const isBuiltIn = (entry: ListEntry): boolean => entry.name === BUILT_IN && entry.word === 'Waiting';
   const shown = entries.length > 0;
+  const uptime = textOf(root, 'uptime')?.trim() ?? '';
   return {
     entries,
+    uptimeMs: /^\d{1,15}$/.test(uptime) ? Number(uptime) : undefined,
     markers: {
       hasSystemValues: childOf(root, 'memory_free') !== undefined,
       hasBuiltIn: entries.some(isBuiltIn),
-      hasStart: shown ? entries.some((entry) => entry.logDate !== undefined) : undefined,
+      hasLogDate: shown ? entries.some((entry) => entry.logDate !== undefined) : undefined,
       hasHexReferences: shown ? /&#x[0-9a-f]+;/.test(decodeBody(reply.bytes, reply.contentType)) : undefined,
     },
   };
 }
 
-/** What the entries mean in a dialect. @param zone IANA zone of the server's JVM, without which a start is not an instant */
-export function observe(server: string, list: StatusList, dialect: Dialect, zone: string | undefined): ObservedTask[] {
+/** What the entries mean in a dialect. @param time without the zone of the server's JVM a start is not an instant */
+export function observe(server: string, list: StatusList, dialect: Dialect, time: ServerTime): ObservedTask[] {
   const tasks: ObservedTask[] = [];
   for (const { kind, name, id, word, logDate } of list.entries) {
     // From 6.0 on a task of that name is somebody's.
     if (dialect.listsBuiltIn && kind === 'transformation' && name === BUILT_IN && word === 'Waiting') continue;
-    const start = dialect.listHasStart && logDate !== undefined && logDate !== '' ? logDate : undefined;
-    const startedAtMs = readKettleDate(start, zone);
+    const shown = dialect.start === 'none' || logDate === '' ? undefined : logDate;
+    const start = dialect.start === 'list' ? shown : undefined;
+    const instant = readPastDate(shown, time);
     const doubts: readonly string[] = dialect.doubts[kind];
     tasks.push({
       server,
@@ -73,7 +78,7 @@ export function observe(server: string, list: StatusList, dialect: Dialect, zone
       state: classOf(word),
       closesBy: doubts.includes(word) ? 'detail' : 'list',
       ...(start === undefined ? {} : { startedAt: start }),
-      ...(startedAtMs === undefined ? {} : { startedAtMs }),
+      ...(instant === undefined ? {} : start === undefined ? { startedBeforeMs: instant } : { startedAtMs: instant }),
     });
   }
   return tasks;

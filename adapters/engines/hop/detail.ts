@@ -1,6 +1,6 @@
 import { OffboilError } from '../../../domain/errors.js';
 import type { StateClass, StepMetrics, TaskDetail, TaskRef } from '../../../domain/tasks.js';
-import { readLogTail } from '../kettle/log-text.js';
+import { readLog } from '../kettle/log-text.js';
 import { shorten } from '../kettle/redact.js';
 import { childOf, childrenOf, textOf, type XmlElement } from '../kettle/xml.js';
 import { classifyHopStatus } from './dialects.js';
@@ -57,7 +57,7 @@ export async function readHopDetail(
       ...childrenOf(childOf(root, 'transform_status_list'), 'transform_status').map(transformMetrics),
       ...childrenOf(childOf(root, 'action_status_list'), 'action_status').map(actionMetrics),
     ],
-    logTail: await readLogTail(textOf(root, 'logging_string') ?? ''),
+    logTail: (await readLog(textOf(root, 'logging_string') ?? '')).tail,
   };
 }
 

@@ -101,7 +101,7 @@ class OneHop implements HopEngine {
       source: dialect.source,
       ...(clockSkewMs === undefined ? {} : { clockSkewMs }),
       rungs: ['stop'],
-      listHasStart: dialect.listHasDates,
+      start: dialect.listHasDates ? 'list' : 'none',
       stopReachesChildren: true,
       remarks: remarksOf(list, dialect, version),
     };

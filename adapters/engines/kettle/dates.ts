@@ -10,6 +10,22 @@ const zones = new Map<string, Zone>();
 /** Minutes remembered of one zone: since 1972 no zone has changed its offset within a minute. */
 const MOST_MINUTES = 20_000;
 
+/** What a server's dates are read by. */
+export interface ServerTime {
+  /** IANA name of its JVM's zone; without one no instant can be told, and a guess would be wrong by hours. */
+  readonly zone: string | undefined;
+  /** Its clock when it replied, milliseconds since 1970 UTC. */
+  readonly now: number;
+  /** How far that may be off: a second by its Date header, minutes by our own clock. */
+  readonly toleranceMs: number;
+}
+
+/** As `readKettleDate`; undefined too for an instant after the server's own clock: the declared zone is another one's. */
+export function readPastDate(text: string | undefined, { zone, now, toleranceMs }: ServerTime): number | undefined {
+  const instant = readKettleDate(text, zone);
+  return instant === undefined || instant > now + toleranceMs ? undefined : instant;
+}
+
 /**
  * Reads `yyyy/MM/dd HH:mm:ss.SSS`, which Carte writes in its JVM's zone without an offset.
  * @param zone IANA name of that zone; without one the instant cannot be told, and a guess would be wrong by hours

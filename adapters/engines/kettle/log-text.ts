@@ -1,8 +1,16 @@
 import { createGunzip } from 'node:zlib';
 import { redact } from './redact.js';
 
-/** What is kept of a log: its end, which says how the task ended. */
+/** A log as far as it is kept: its end, which says how the task ended, and its first line, which may say when it started. */
+export interface KeptLog {
+  /** Redacted, at most 8 KiB. */
+  readonly tail: string;
+  readonly firstLine: string;
+}
+
 export const LOG_TAIL_BYTES = 8 * 1024;
+/** More of a first line tells no more. */
+const FIRST_LINE_BYTES = 512;
 /** Inflated logs beyond this are not followed: a few kilobytes can inflate to gigabytes. */
 const INFLATED_CAP = 32 * 1024 * 1024;
 
@@ -10,16 +18,15 @@ const INFLATED_CAP = 32 * 1024 * 1024;
  * Decodes Carte's `logging_string`: base64 of gzip of UTF-8 between CDATA marks, which are literal text from PDI 5.0 on and real
  * before (the XML reader took those away). A log that cannot be decoded gives a note in brackets in its place, never an error:
  * a broken log must not hold up a stop.
- * @returns the redacted end of the log, at most 8 KiB
  */
-export async function readLogTail(loggingString: string): Promise<string> {
+export async function readLog(loggingString: string): Promise<KeptLog> {
   const packed = loggingString
     .trim()
     .replace(/^<!\[CDATA\[/, '')
     .replace(/\]\]>$/, '')
     .replace(/\s+/g, ''); // wrapped at 76 characters from PDI 8.1 on
-  if (packed === '') return '';
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) return '[log unreadable: not base64]';
+  if (packed === '') return { tail: '', firstLine: '' };
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) return { tail: '[log unreadable: not base64]', firstLine: '' };
   return inflate(Buffer.from(packed, 'base64'));
 }
 
@@ -34,18 +41,21 @@ export function tailOf(log: string): string {
 }
 
 /** Inflates as a stream: memory stays at a few tails, whatever the log inflates to. */
-function inflate(packed: Buffer): Promise<string> {
+function inflate(packed: Buffer): Promise<KeptLog> {
   return new Promise((resolve) => {
     const gunzip = createGunzip();
     let kept = Buffer.alloc(0);
+    let begin = Buffer.alloc(0);
     let inflated = 0;
     const done = (note: string): void => {
       gunzip.destroy();
       // Four tails are enough: redaction may shorten, and the first line of what is kept may be cut.
-      resolve(tailOf(kept.toString('utf8').replace(/^\uFFFD+/, '') + note));
+      const [firstLine = ''] = begin.toString('utf8').split(/[\r\n]/, 1);
+      resolve({ tail: tailOf(kept.toString('utf8').replace(/^\uFFFD+/, '') + note), firstLine });
     };
     gunzip.on('data', (chunk: Buffer) => {
       inflated += chunk.length;
+      if (begin.length < FIRST_LINE_BYTES) begin = Buffer.concat([begin, chunk]).subarray(0, FIRST_LINE_BYTES);
       kept = Buffer.concat([kept, chunk]);
       if (kept.length > 8 * LOG_TAIL_BYTES) kept = kept.subarray(-4 * LOG_TAIL_BYTES);
       if (inflated > INFLATED_CAP) done(`\n[log cut: inflates to more than ${INFLATED_CAP} bytes]`);

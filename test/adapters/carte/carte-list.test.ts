@@ -94,13 +94,22 @@ describe('the list of a Carte server', () => {
     expect((await engine.list(never)).map((task) => task.closesBy)).toEqual([closesBy]);
   });
 
-  it('has starts from 7.0 on, and instants where the zone is declared', async () => {
+  it('has starts from 7.0 to 8.2, and instants where the zone is declared', async () => {
     const status = listOf('7.1', [{ id: 'a1', logDate: '2026/11/24 02:00:00.000' }]);
-    const zoned = await scene({ status }, { timezone: 'Asia/Shanghai' });
+    const zoned = await scene({ status }, { timezone: 'Asia/Shanghai', version: '8.2' });
     const [task] = await zoned.engine.list(never);
     expect(task).toMatchObject({ startedAt: '2026/11/24 02:00:00.000', startedAtMs: Date.UTC(2026, 10, 23, 18) });
-    const [unzoned] = await (await scene({ status })).engine.list(never);
+    const [unzoned] = await (await scene({ status }, { version: '8.2' })).engine.list(never);
+    expect(unzoned).toMatchObject({ startedAt: '2026/11/24 02:00:00.000' });
     expect(unzoned?.startedAtMs).toBeUndefined();
+  });
+
+  it('has from 8.3 on no start, only a time by which a task had started', async () => {
+    const status = listOf('7.1', [{ id: 'a1', logDate: '2026/11/24 02:00:00.000' }]);
+    const { engine } = await scene({ status }, { timezone: 'Asia/Shanghai', version: '8.3' });
+    const [task] = await engine.list(never);
+    expect(task).toMatchObject({ startedBeforeMs: Date.UTC(2026, 10, 23, 18) });
+    expect(task).not.toHaveProperty('startedAt');
   });
 
   it('has no start for a task that never started', async () => {
@@ -200,7 +209,7 @@ describe('the dialect of a server', () => {
     ['4.4', listOf('4.4', running), '4.4'],
     ['5.4.0.1 as recorded', recorded('status-running'), '5.0 (replies fit 5.0 to 5.4.1)'],
     ['6.1', listOf('6.1', running), '5.0 (replies fit 5.0 to 6.1)'],
-    ['7.0', listOf('7.0', running), '7.0'],
+    ['7.0', listOf('7.0', running), '7.0.0.0 (replies fit 7.0.0.0 to 7.0)'],
     ['9.4', listOf('7.1', running), '9.2 (replies fit 9.2 to 11)'],
   ])('is told from its replies: %s', async (version, status, dialect) => {
     const jobStatus =
@@ -220,9 +229,9 @@ describe('the dialect of a server', () => {
     expect(await engine.probe(never)).toMatchObject({
       version: '9.4',
       dialect: '9.2',
-      source: 'read',
+      source: 'measured',
       rungs: ['safe', 'stop'],
-      listHasStart: true,
+      start: 'log',
       stopReachesChildren: true,
       remarks: [],
     });
@@ -240,7 +249,8 @@ describe('the dialect of a server', () => {
     ['6.1.0.4', true, false],
     ['7.0', true, false],
     ['8.0', true, false],
-    ['8.1', true, false],
+    ['8.1', true, true],
+    ['8', true, false],
     ['8.2', true, true],
     ['11.1', true, true],
   ])(

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { readLogTail } from '../../../adapters/engines/kettle/log-text.js';
+import { readLog } from '../../../adapters/engines/kettle/log-text.js';
 import { redact, shorten } from '../../../adapters/engines/kettle/redact.js';
 import { readXml, textOf } from '../../../adapters/engines/kettle/xml.js';
 import { published, recordedBody } from './recorded.js';
@@ -12,46 +12,46 @@ const loggingOf = async (bytes: Buffer): Promise<string> =>
     'logging_string',
   ) ?? 'none';
 
+const tailOfLog = async (text: string): Promise<string> => (await readLog(text)).tail;
+
 describe('the log of a task', () => {
   it('is read from escaped marks, as PDI 5.0 and later send it', async () => {
-    expect(await readLogTail(await loggingOf(recordedBody('jobstatus-running')))).toMatch(
+    expect(await tailOfLog(await loggingOf(recordedBody('jobstatus-running')))).toMatch(
       /^\d{4}\/\d\d\/\d\d .*nightly_orders/,
     );
   });
 
   it('is read from a real CDATA section, as PDI 4.4 sends it', async () => {
     const body = `<transstatus><logging_string><![CDATA[${packed('2026/01/02 03:04:05 - a - ]]> b')}]]></logging_string></transstatus>`;
-    expect(await readLogTail(await loggingOf(Buffer.from(body)))).toBe('2026/01/02 03:04:05 - a - ]]> b');
+    expect(await tailOfLog(await loggingOf(Buffer.from(body)))).toBe('2026/01/02 03:04:05 - a - ]]> b');
   });
 
   it('is read when its base64 is wrapped or blank inside', async () => {
-    expect(await readLogTail(await loggingOf(published('jobStatus-finished-steiner-2020')))).toMatch(
-      /Finished|finished/,
-    );
-    expect(await readLogTail(await loggingOf(published('hop-workflowStatus')))).toContain('workflow');
-    expect(await readLogTail(`<![CDATA[${packed('a'.repeat(500)).replace(/(.{8})/g, '$1\r\n')}]]>`)).toBe(
+    expect(await tailOfLog(await loggingOf(published('jobStatus-finished-steiner-2020')))).toMatch(/Finished|finished/);
+    expect(await tailOfLog(await loggingOf(published('hop-workflowStatus')))).toContain('workflow');
+    expect(await tailOfLog(`<![CDATA[${packed('a'.repeat(500)).replace(/(.{8})/g, '$1\r\n')}]]>`)).toBe(
       'a'.repeat(500),
     );
   });
 
   it('is empty when it is a gzip of nothing, and when there is none', async () => {
-    expect(await readLogTail(await loggingOf(published('transStatus-wiki-emptylog')))).toBe('');
-    expect(await readLogTail('<![CDATA[]]>')).toBe('');
+    expect(await tailOfLog(await loggingOf(published('transStatus-wiki-emptylog')))).toBe('');
+    expect(await tailOfLog('<![CDATA[]]>')).toBe('');
   });
 
   it('may hold brackets and Chinese', async () => {
-    expect(await readLogTail(packed('销售 [x]] ]'))).toBe('销售 [x]] ]');
+    expect(await tailOfLog(packed('销售 [x]] ]'))).toBe('销售 [x]] ]');
   });
 
   it('is kept at its end only', async () => {
-    const tail = await readLogTail(packed(`first\n${'销售\n'.repeat(5000)}last`));
+    const tail = await tailOfLog(packed(`first\n${'销售\n'.repeat(5000)}last`));
     expect(Buffer.byteLength(tail)).toBeLessThanOrEqual(8192);
     expect(tail.endsWith('last')).toBe(true);
     expect(tail).not.toContain('\uFFFD');
   });
 
   it('loses its passwords before it is cut', async () => {
-    const tail = await readLogTail(packed(`x\n-pass=hunter2 ${'y'.repeat(8170)}`));
+    const tail = await tailOfLog(packed(`x\n-pass=hunter2 ${'y'.repeat(8170)}`));
     expect(tail).not.toContain('hunter2');
   });
 
@@ -64,12 +64,12 @@ describe('the log of a task', () => {
       'log unreadable',
     ],
   ])('is named unreadable, and nothing more, when it %s', async (_what, text, note) => {
-    expect(await readLogTail(text)).toContain(note);
+    expect(await tailOfLog(text)).toContain(note);
   });
 
   it('is given up when it inflates without end', async () => {
     const bomb = gzipSync(Buffer.alloc(40 * 1024 * 1024, 'a')).toString('base64');
-    expect(await readLogTail(bomb)).toMatch(/inflates to more than \d+ bytes\]$/);
+    expect(await tailOfLog(bomb)).toMatch(/inflates to more than \d+ bytes\]$/);
   });
 });
 

@@ -120,7 +120,7 @@ describe('what probing a Hop Server tells', () => {
       dialect: 'hop-2.16',
       source: 'measured',
       rungs: ['stop'],
-      listHasStart: true,
+      start: 'list',
       stopReachesChildren: true,
     });
   });
