@@ -16,6 +16,13 @@ import { ERROR_CODES, type ErrorCode, OffboilError } from '../domain/errors.js';
 /** gRPC status codes that the SDK hands through as numbers. */
 const GRPC_UNAVAILABLE = 14;
 const GRPC_FAILED_PRECONDITION = 9;
+/** What Temporal says of a caller without rights or of a call it cannot read: asking again changes nothing. */
+const GRPC_LASTING: ReadonlySet<number> = new Set([3, 5, 7, 12, 16]);
+// Types of the server's own failures of an update (temporalio/temporal, service/history/workflow/update/errors.go).
+/** A workflow task was completed without a word on the update: the worker has dropped it. */
+const UNPROCESSED = 'UnprocessedUpdate';
+/** The worker had taken it, and the run ended before it was answered. */
+const ENDED_MEANWHILE = 'AcceptedUpdateCompletedWorkflow';
 
 /** What was asked, for messages. */
 export interface Asked {
@@ -56,6 +63,13 @@ export function toOffboilError(error: unknown, asked: Asked): unknown {
     );
   }
   return error;
+}
+
+/** True where the same message, asked again, may still be answered. */
+export function canPass(error: unknown): error is OffboilError {
+  if (!isOutage(error)) return false;
+  const inner = error.cause instanceof ServiceError ? error.cause.cause : error.cause;
+  return !(isGrpcServiceError(inner) && GRPC_LASTING.has(codeOf(inner)));
 }
 
 /** No answer in time, although Temporal itself is there: nobody polls the task queue. */
@@ -102,21 +116,34 @@ function fromFailure(cause: unknown, asked: Asked): OffboilError {
   for (let failure = cause; failure instanceof Error; failure = failure.cause) {
     if (!(failure instanceof ApplicationFailure)) continue;
     const code = failure.type;
+    if (code === UNPROCESSED) return dropped(asked, cause);
+    if (code === ENDED_MEANWHILE) return ended(asked, cause);
     if (isErrorCode(code)) return new OffboilError(code, failure.message, {}, { cause });
   }
   const message = cause instanceof Error ? cause.message : 'it gave no reason';
   return new OffboilError('INTERNAL', `${asked.what} failed: ${message}`, {}, { cause });
 }
 
+function dropped({ what, taskQueue }: Asked, cause: unknown): OffboilError {
+  return new OffboilError(
+    'WORKER_UNAVAILABLE',
+    `The worker on task queue ${taskQueue} let the message to ${what} go without reading it, as it does when its machine is overloaded. Nothing was changed by it. Send it again.`,
+    { taskQueue },
+    { cause },
+  );
+}
+
+function ended({ what }: Asked, cause: unknown): OffboilError {
+  return new OffboilError(
+    'MESSAGE_REFUSED',
+    `${what} has ended and takes no more messages. Nothing was changed. \`offboil report\` shows how it ended, \`offboil retry\` starts a new run over what is not proven.`,
+    { ended: 1 },
+    { cause },
+  );
+}
+
 function notFound(error: WorkflowNotFoundError, asked: Asked): OffboilError {
-  if (/already completed/i.test(error.message)) {
-    return new OffboilError(
-      'MESSAGE_REFUSED',
-      `${asked.what} has ended and takes no more messages. Nothing was changed. \`offboil report\` shows how it ended, \`offboil retry\` starts a new run over what is not proven.`,
-      {},
-      { cause: error },
-    );
-  }
+  if (/already completed/i.test(error.message)) return ended(asked, error);
   return new OffboilError(
     'RUN_UNKNOWN',
     `Temporal knows no ${asked.what} in this namespace. Nothing was changed. \`offboil runs\` lists the runs.`,

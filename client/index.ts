@@ -26,7 +26,8 @@ import { LIMITS, TemporalLine } from './temporal-line.js';
 
 export type { ConnectOptions } from './connect.js';
 export type { PlanDocument, SurveyedTask } from './plan-document.js';
-export type { WatchOptions } from './run-handle.js';
+export type { AnsweredBy, Delivered } from './deliver.js';
+export type { SendOptions, WatchOptions } from './run-handle.js';
 export type { Message, PlanSummary, Progress } from '../domain/contracts/messages.js';
 export type { Report, RunResult } from '../domain/contracts/report.js';
 export type { RequestInput } from '../domain/contracts/request.js';

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
@@ -12,6 +11,7 @@ import {
 import { type Report, reportSchema, type RunResult, runResultSchema } from '../domain/contracts/report.js';
 import { OffboilError } from '../domain/errors.js';
 import { workflowIdOf } from '../workflows/messages.js';
+import { type Delivered, deliver } from './deliver.js';
 import { isDeadline, isOutage, toOffboilError } from './failures.js';
 import { type PlanDocument, planDocumentSchema } from './plan-document.js';
 import { bareResult, resultOfFailure, resultOfReport } from './run-result.js';
@@ -30,6 +30,11 @@ export interface WatchOptions {
   readonly everyMs?: number;
   /** Told when a look finds no answer, and with `undefined` when answers come again. */
   readonly onTrouble?: (trouble: OffboilError | undefined) => void;
+}
+
+export interface SendOptions {
+  /** Told each time that no answer came and the message is asked again. */
+  readonly onTrouble?: (trouble: OffboilError) => void;
 }
 
 /** One run, running or ended. Every method may be called from any process at any time. */
@@ -95,31 +100,31 @@ export class RunHandle {
   }
 
   /** Consent to the plan with this hash. */
-  async approve(message: Message<'approve'>): Promise<Progress> {
-    return this.#send('approve', message);
+  async approve(message: Message<'approve'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('approve', message, options);
   }
-  async reject(message: Message<'reject'>): Promise<Progress> {
-    return this.#send('reject', message);
+  async reject(message: Message<'reject'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('reject', message, options);
   }
-  /** A reversible hold: nothing leaves after the answer, until `resume`. */
-  async pause(message: Message<'pause'>): Promise<Progress> {
-    return this.#send('pause', message);
+  /** A reversible hold: nothing leaves after the answer, until `resume`. Never lost, like `brake`. */
+  async pause(message: Message<'pause'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('pause', message, options);
   }
-  async resume(message: Message<'resume'>): Promise<Progress> {
-    return this.#send('resume', message);
+  async resume(message: Message<'resume'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('resume', message, options);
   }
   /** The final order to send nothing more in this run; nothing leaves after the answer. */
-  async brake(message: Message<'brake'>): Promise<Progress> {
-    return this.#send('brake', message);
+  async brake(message: Message<'brake'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('brake', message, options);
   }
-  async skip(message: Message<'skip'>): Promise<Progress> {
-    return this.#send('skip', message);
+  async skip(message: Message<'skip'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('skip', message, options);
   }
-  async retry(message: Message<'retry'>): Promise<Progress> {
-    return this.#send('retry', message);
+  async retry(message: Message<'retry'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('retry', message, options);
   }
-  async resolve(message: Message<'resolve'>): Promise<Progress> {
-    return this.#send('resolve', message);
+  async resolve(message: Message<'resolve'>, options?: SendOptions): Promise<Delivered> {
+    return this.#send('resolve', message, options);
   }
 
   /**
@@ -166,7 +171,7 @@ export class RunHandle {
     return this.#line.temporal(`run ${this.requestId}`, call);
   }
 
-  async #send<N extends MessageName>(name: N, message: Message<N>): Promise<Progress> {
+  async #send<N extends MessageName>(name: N, message: Message<N>, options: SendOptions = {}): Promise<Delivered> {
     const checked = messageSchemas[name].safeParse(message);
     if (!checked.success) {
       throw new OffboilError(
@@ -174,23 +179,8 @@ export class RunHandle {
         `The message "${name}" is refused, nothing was sent.\n${z.prettifyError(checked.error)}`,
       );
     }
-    try {
-      await this.#line.assertPolled(`run ${this.requestId}`);
-      return await this.#fromWorker(LIMITS.updateMs, () =>
-        this.#workflow.executeUpdate<Progress, [unknown]>(name, { args: [checked.data], updateId: randomUUID() }),
-      );
-    } catch (error) {
-      // An update that no worker accepts is not kept by Temporal; a signal is, and the first worker that comes obeys it.
-      if (!(error instanceof OffboilError && error.code === 'WORKER_UNAVAILABLE')) throw error;
-      if (name !== 'brake' && name !== 'pause') throw error;
-      await this.#fromTemporal(() => this.#workflow.signal(name, checked.data));
-      throw new OffboilError(
-        'WORKER_UNAVAILABLE',
-        `${error.message}\nThe order "${name}" is kept: Temporal gives it to the first worker that comes, before anything else is sent.`,
-        error.fields,
-        { cause: error },
-      );
-    }
+    const to = { line: this.#line, workflow: this.#workflow, requestId: this.requestId };
+    return deliver({ ...to, name, message: checked.data, ...options });
   }
 
   /** One look: the query, and where it says nothing final, Temporal's own word on whether the run is open. */

@@ -11,8 +11,6 @@ import { joinPages } from './long-texts.js';
 export const LIMITS = {
   /** A query is answered by one workflow task. */
   queryMs: 10_000,
-  /** A brake may wait 2 s for the ledger and then for the sending activities (`cancel` included). */
-  updateMs: 30_000,
   describeMs: 10_000,
   /** A worker on a busy machine polls a few seconds after its start. */
   pollerMs: 10_000,
@@ -100,13 +98,14 @@ export class TemporalLine {
    */
   async assertPolled(subject: string): Promise<void> {
     const until = Date.now() + LIMITS.pollerMs;
-    while (!(await this.#isPolled(subject))) {
+    while (!(await this.isPolled(subject))) {
       if (Date.now() > until) throw noWorker(this.asked(subject, 'worker'));
       await wait(POLLER_EVERY_MS);
     }
   }
 
-  async #isPolled(subject: string): Promise<boolean> {
+  /** Whether anybody has polled the task queue lately. */
+  async isPolled(subject: string): Promise<boolean> {
     const { namespace } = this.client.options;
     const { pollers } = await this.temporal(subject, () =>
       this.client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: this.taskQueue } }),

@@ -51,7 +51,9 @@ function tellError({ screen, say }: Session, error: unknown): number {
   const code = error instanceof OffboilError ? error.code : 'INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
   screen.error(`${say('error')} ${code}: ${printableLines(message)}`);
-  if (code === 'INTERNAL' && error instanceof Error && error.stack !== undefined) screen.error(error.stack);
+  // what we throw on purpose says all; a stack helps only with what nobody expected
+  if (!(error instanceof OffboilError) && error instanceof Error && error.stack !== undefined)
+    screen.error(error.stack);
   screen.document({ error: { code, message } });
   return ERROR_CODES[code].end === 'refused' ? 3 : 1;
 }

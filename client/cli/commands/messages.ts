@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { RUNGS, type TargetKey } from '../../../domain/tasks.js';
-import { OffboilError, type Progress, type RunHandle } from '../../index.js';
+import { type Delivered, OffboilError, type Progress, type RunHandle, type SendOptions } from '../../index.js';
 import { answerPlan } from '../follow/answer-plan.js';
 import { followRun } from '../follow/follow-run.js';
 import { type Root, withClient } from '../root.js';
@@ -29,22 +29,37 @@ async function send(
   root: Root,
   session: Session,
   to: { readonly run: string; readonly name: MessageCommand; readonly by: string | undefined },
-  message: (handle: RunHandle, by: string) => Promise<Progress>,
+  message: (handle: RunHandle, by: string, options: SendOptions) => Promise<Delivered>,
 ): Promise<void> {
   const by = userOf(session, to.by, '--by');
   await withClient(root, session, async (client) => {
-    tell(session, to, await message(client.handle(to.run), by));
+    tell(session, to, await message(client.handle(to.run), by, patience(session, to)));
   });
 }
 
-function tell(session: Session, sent: { readonly run: string; readonly name: string }, progress: Progress): void {
-  session.screen.line(session.say('message.sent', sent));
-  showProgress(session, progress);
+/** Nobody watches a silent screen while an order is under way. */
+function patience({ screen, say }: Session, sent: { readonly run: string; readonly name: string }): SendOptions {
+  let isTold = false;
+  const onTrouble = (): void => {
+    if (!isTold) screen.line(say('message.again', sent));
+    isTold = true;
+  };
+  return { onTrouble };
 }
 
-function showProgress({ screen, say }: Session, progress: Progress): void {
+function tell(session: Session, sent: { readonly run: string; readonly name: string }, answer: Delivered): void {
+  const { answeredBy, ...progress } = answer;
+  session.screen.line(session.say(`message.answered.${answeredBy}`, sent));
+  showProgress(session, progress, answeredBy);
+}
+
+function showProgress(
+  { screen, say }: Session,
+  progress: Progress,
+  answeredBy: Delivered['answeredBy'] = 'update',
+): void {
   screen.lines([progressLine(say, progress), ...waitsLines(say, progress)]);
-  screen.document({ progress });
+  screen.document({ progress, answeredBy });
 }
 
 function addConsent(root: Root, session: Session): void {
@@ -60,10 +75,10 @@ function addConsent(root: Root, session: Session): void {
         }
         const noted = note === undefined ? {} : { note };
         if (planHash === undefined && name === 'approve') return approveByHand(root, session, { run, by, ...noted });
-        await send(root, session, { run, name, by }, async (handle, who) => {
+        await send(root, session, { run, name, by }, async (handle, who, options) => {
           const answered = planHash ?? (await handle.progress()).planHash;
           if (answered === undefined) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run }));
-          return handle[name]({ by: who, planHash: answered, ...noted });
+          return handle[name]({ by: who, planHash: answered, ...noted }, options);
         });
       });
   }
@@ -90,7 +105,7 @@ function addHolds(root: Root, session: Session): void {
       .option('--reason <text>', say('help.messageReason'), say('message.noReason'))
       .option('--by <who>', say('help.by'))
       .action((run, { reason, by }) =>
-        send(root, session, { run, name, by }, (handle, who) => handle[name]({ by: who, reason })),
+        send(root, session, { run, name, by }, (handle, who, options) => handle[name]({ by: who, reason }, options)),
       );
   }
 }
@@ -103,14 +118,18 @@ function addTargets(root: Root, session: Session): void {
     .action(async (run, given, { by }) => {
       const targets = named(given);
       if (targets === undefined) return; // commander demands one
-      await send(root, session, { run, name: 'skip', by }, (handle, who) => handle.skip({ by: who, targets }));
+      await send(root, session, { run, name: 'skip', by }, (handle, who, options) =>
+        handle.skip({ by: who, targets }, options),
+      );
     });
   toRun(root, session, 'resolve')
     .argument('<target>', say('help.target'), (value) => parseTarget(session, value))
     .requiredOption('--note <text>', say('help.noteDone'))
     .option('--by <who>', say('help.by'))
     .action((run, target, { note, by }) =>
-      send(root, session, { run, name: 'resolve', by }, (handle, who) => handle.resolve({ by: who, target, note })),
+      send(root, session, { run, name: 'resolve', by }, (handle, who, options) =>
+        handle.resolve({ by: who, target, note }, options),
+      ),
     );
 }
 
@@ -128,7 +147,9 @@ function addRetry(root: Root, session: Session): void {
       await withClient(root, session, async (client) => {
         const asked = { ...(targets === undefined ? {} : { targets }), ...(rung === undefined ? {} : { rung }) };
         if (Object.keys(asked).length > 0 || (await isOpen(client.handle(run)))) {
-          return tell(session, { run, name: 'retry' }, await client.handle(run).retry({ by: who, ...asked }));
+          const sent = { run, name: 'retry' };
+          const answer = await client.handle(run).retry({ by: who, ...asked }, patience(session, sent));
+          return tell(session, sent, answer);
         }
         if (!screen.canAsk && yes !== true) throw new OffboilError('CONFIRMATION_MISSING', say('stop.noTerminal'));
         const handle = await client.startRetry(run, who);

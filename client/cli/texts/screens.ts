@@ -183,7 +183,23 @@ export const SCREEN_TEXTS = {
 
   'runs.none': { en: 'No runs.', zh: '没有运行。' },
   'ps.none': { en: 'Nothing runs.', zh: '没有正在运行的任务。' },
-  'message.sent': { en: '{name}: accepted by {run}.', zh: '{name}：{run} 已接受。' },
+  'message.answered.update': { en: '{name}: accepted by {run}.', zh: '{name}：{run} 已接受。' },
+  'message.answered.repeatedUpdate': {
+    en: '{name}: accepted by {run}, when it was asked again.',
+    zh: '{name}：再次请求后，{run} 已接受。',
+  },
+  'message.answered.signal': {
+    en: '{name}: accepted by {run}; it was also sent as a signal, because no answer came at first.',
+    zh: '{name}：{run} 已接受；因起初没有应答，还以 signal 方式发送过。',
+  },
+  'message.answered.end': {
+    en: '{name}: {run} has ended meanwhile; nothing more is sent.',
+    zh: '{name}：{run} 已在此期间结束；不会再发送任何指令。',
+  },
+  'message.again': {
+    en: '{name}: no answer from {run} yet; it is asked again under the same id.',
+    zh: '{name}：{run} 尚无应答；以同一编号再次请求。',
+  },
   'message.noReason': { en: 'no reason given', zh: '未说明原因' },
   'message.noPlan': { en: '{run} has no plan that waits for consent.', zh: '{run} 没有等待同意的计划。' },
   'message.noTerminal': {

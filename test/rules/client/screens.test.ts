@@ -32,7 +32,7 @@ describe('the table of texts', () => {
   });
 
   it('takes control characters out of what servers wrote', () => {
-    expect(say('message.sent', { name: 'brake', run: 'x\u001b[2J' })).toBe('brake: accepted by x\ufffd[2J.');
+    expect(say('message.answered.update', { name: 'brake', run: 'x\u001b[2J' })).toBe('brake: accepted by x\ufffd[2J.');
   });
 
   it.each([
