@@ -4,6 +4,12 @@ import { OffboilError } from '../errors.js';
 /** Files of Kettle and Hop; servers from 9.4 on show some names with them, older ones never. */
 const EXTENSION = /\.(?:ktr|kjb|hpl|hwf)$/i;
 
+/**
+ * What Kettle puts behind the name of a clustered transformation's parts: `NAME (master)`, `NAME (SCHEMA:SERVER)`
+ * (TransSplitter). Anchored, without nesting and bounded, so that a server's text cannot make it slow.
+ */
+const CLUSTER_PART = / \((?:master|[^():]{1,200}:[^():]{1,200})\)$/;
+
 const FLAGS: ReadonlyMap<string, number> = new Map([
   ['i', RE2JS.CASE_INSENSITIVE],
   ['m', RE2JS.MULTILINE],
@@ -17,21 +23,41 @@ const FLAGS: ReadonlyMap<string, number> = new Map([
  * @throws OffboilError `REQUEST_INVALID` naming the pattern and the reason
  */
 export function compilePattern(text: string): (name: string) => boolean {
-  const regular = regularExpressionOf(text);
-  if (regular === undefined) return (name) => fitsGlob(text, name);
-  const expression = compile(text, regular.body, regular.flags);
-  return (name) => expression.test(name);
+  const regular = regularExpressionOf(text.trim());
+  if (regular === undefined) {
+    const [written, trimmed] = [text.normalize('NFC'), comparable(text)];
+    return (name) => fitsGlob(trimmed, comparable(name)) || fitsGlob(written, name.normalize('NFC')); // a blank may have been a star's
+  }
+  const expression = compile(text, regular.body.normalize('NFC'), regular.flags);
+  return (name) => expression.test(comparable(name)) || expression.test(name.normalize('NFC'));
 }
 
 /**
- * The same for names of tasks: `load_orders.ktr` and `load_orders` are one task, on either side (damavis/airflow-pentaho-plugin
- * issue 34). A glob such as `*.ktr` keeps its ending: without it, it would fit everything.
+ * A name as it compares: two spellings of one letter (an accent by itself, or not) are one, and blanks at the ends are none.
+ * For comparing alone; a request carries the name as its server lists it.
+ */
+export function comparable(name: string): string {
+  return name.normalize('NFC').trim();
+}
+
+/**
+ * The same for names of tasks: `load_orders.ktr`, `load_orders` and `load_orders (master)` are one task, on either side
+ * (damavis/airflow-pentaho-plugin issue 34). A glob such as `*.ktr` keeps its ending: without it, it would fit everything.
  * @throws OffboilError `REQUEST_INVALID` naming the pattern and the reason
  */
 export function compileNamePattern(text: string): (name: string) => boolean {
-  const stem = regularExpressionOf(text) === undefined ? text.replace(EXTENSION, '') : text;
-  const matches = compilePattern(/^[*?]*$/.test(stem) ? text : stem);
-  return (name) => matches(name) || (EXTENSION.test(name) && matches(name.replace(EXTENSION, '')));
+  const whole = compilePattern(text);
+  const stem = comparable(text).replace(EXTENSION, '');
+  const isLiteralEnding = regularExpressionOf(text.trim()) === undefined && !/^[*?]*$/.test(stem);
+  const bare = isLiteralEnding ? compilePattern(stem) : whole;
+  return (name) => whole(name) || formsOf(name).some(bare);
+}
+
+/** One task's names: as listed, without what says which part of a cluster it is, and without its file's ending. */
+function formsOf(name: string): string[] {
+  const own = comparable(name);
+  const undivided = own.replace(CLUSTER_PART, '');
+  return [...new Set([own, undivided, own.replace(EXTENSION, ''), undivided.replace(EXTENSION, '')])];
 }
 
 /** Names no estate has: whatever fits them all was written to fit everything. */
