@@ -1,5 +1,6 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { readFile } from 'node:fs/promises';
+import { requestObject } from '../../domain/contracts/request.js';
 import { z } from 'zod';
 import { OffboilError } from '../../domain/errors.js';
 import { type Session, userOf } from './session.js';
@@ -132,7 +133,7 @@ async function readRequestFile(session: Session, file: string): Promise<WrittenR
   } catch (error) {
     throw new OffboilError('REQUEST_INVALID', say('usage.json', { file, why: whyOf(error) }), {}, { cause: error });
   }
-  const read = document.safeParse(parsed);
+  const read = document.safeParse(requestObject(parsed));
   if (read.success) return read.data;
   throw new OffboilError(
     'REQUEST_INVALID',

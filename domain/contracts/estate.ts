@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PRIORITIES, RUNGS, TASK_KINDS } from '../tasks.js';
 import { policySchema } from './policy.js';
-import { durationAboveZero } from './request.js';
+import { durationAboveZero, word } from './request.js';
 
 const name = z.string().regex(/^[\w][\w.-]{0,99}$/, 'letters, digits, dot, dash and underscore');
 /** `${env:NAME}` or `${file:/path}`, or plain text. References are resolved in the worker and stored as references. */
@@ -64,11 +64,11 @@ const contract = z.strictObject({
     kind: z.enum(TASK_KINDS).optional(),
     servers: z.array(z.string().min(1)).optional(),
   }),
-  group: z.string().min(1).optional(),
+  group: word.optional(),
   priority: z.enum(PRIORITIES).default('normal'),
-  owner: z.string().min(1).optional(),
-  sources: z.array(z.string().min(1)).default([]),
-  tags: z.array(z.string().min(1)).default([]),
+  owner: word.optional(),
+  sources: z.array(word).default([]),
+  tags: z.array(word).default([]),
   /** Tasks that no run may ever stop. */
   protected: z.boolean().default(false),
   stop: z
