@@ -337,3 +337,17 @@ describe('an estate is checked as a whole', () => {
     expect(faults.join('\n')).toContain(expected);
   });
 });
+
+describe('the zone of a server', () => {
+  const zoned = (zone: string): string => SERVERS.replace('/kettle"', `/kettle", timezone: ${zone}`);
+
+  it.each(['CST', 'BST', 'IST', '"+08:00"'])('is no abbreviation and no offset: %s', async (zone) => {
+    expect(await faultsOf(zoned(zone))).toEqual([
+      expect.stringMatching(/^offboil\.yaml:2:\d+: servers\[0\]\.timezone is ".*expected an IANA zone/),
+    ]);
+  });
+
+  it.each(['Asia/Shanghai', 'America/Argentina/Ushuaia', 'UTC'])('is an IANA name: %s', async (zone) => {
+    expect(await faultsOf(zoned(zone))).toEqual([]);
+  });
+});

@@ -61,11 +61,16 @@ function checkServer({ url, user, password, tls, timezone }: Estate['servers'][n
   if (tls !== undefined && (tls.cert === undefined) !== (tls.key === undefined))
     fault('tls', 'has only one of cert and key; expected both or none');
   if (timezone !== undefined && !isTimeZone(timezone))
-    fault('timezone', `is "${timezone}"; expected an IANA zone such as Europe/Berlin`);
+    fault(
+      'timezone',
+      `is "${timezone}"; expected an IANA zone such as Europe/Berlin or UTC, never an abbreviation: CST is Chicago, Shanghai and Havana`,
+    );
   return [...faults, ...checkReference(password, [...path, 'password'], `servers[${index}].password`)];
 }
 
+/** A region and a place, or UTC. The runtime also takes abbreviations (CST, BST, IST) and offsets, which people read differently. */
 function isTimeZone(name: string): boolean {
+  if (name !== 'UTC' && !/^[A-Z][A-Za-z]+\//.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return true;
