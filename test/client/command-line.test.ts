@@ -204,7 +204,7 @@ describe('offboil stop without a terminal', () => {
       expect(exitCode).toBe(3);
       expect(errorDocumentSchema.parse(JSON.parse(stdout))).toMatchObject({
         schemaVersion: 1,
-        error: { code: 'REQUEST_INVALID', message: expect.stringMatching(/priority[\s\S]*mode/) as string },
+        error: { code: 'REQUEST_INVALID', message: expect.stringMatching(/mode[\s\S]*priority/) as string },
       });
     });
   });
