@@ -36,6 +36,29 @@ export async function listPatiently(scene: ServerScene, clock: Clock, signal: Ab
   return look;
 }
 
+/** A server that gives no list is asked ever more slowly, at most so slowly. */
+export const SLOWEST_LOOK_MS = 5000;
+
+/**
+ * Asks until a list is read, ever more slowly, until `untilMs` or until nothing may be sent any more: a short outage costs
+ * nothing but its time. A refused password is not asked again.
+ * @param untilMs of the clock that never jumps
+ */
+export async function listUntil(
+  scene: ServerScene,
+  clock: Clock,
+  untilMs: number,
+  isHeld: () => boolean,
+  signal: AbortSignal,
+): Promise<ServerLook> {
+  for (let wait = BETWEEN_LISTS_MS; ; wait = Math.min(2 * wait, SLOWEST_LOOK_MS)) {
+    const look = await listOnce(scene, signal);
+    const left = untilMs - clock.monotonic();
+    if (look.kind === 'complete' || look.code === 'AUTH_REFUSED' || left <= 0 || isHeld()) return look;
+    await clock.sleep(Math.min(wait, left), signal);
+  }
+}
+
 /** Code and sentence of anything thrown. */
 export function reasonOf(error: unknown): { readonly code: string; readonly why: string } {
   if (error instanceof OffboilError) return { code: error.code, why: error.message };

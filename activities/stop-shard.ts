@@ -2,10 +2,10 @@ import { keyOf } from '../domain/contracts/plan.js';
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, Reply, ShardKey, ShardTarget } from '../domain/ports.js';
 import { settleEnded } from '../domain/stopping/judge.js';
-import { nextAct } from '../domain/stopping/next-act.js';
+import { deadlineOf, nextAct } from '../domain/stopping/next-act.js';
 import type { Rung } from '../domain/tasks.js';
 import { LEASE_MS, type HeldLease } from './lease.js';
-import { byServer, judgeTarget, listPatiently, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
+import { byServer, judgeTarget, listUntil, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
 import { send } from './send.js';
 import type { ActivityContext, RunScene, SendingEnd, ServerScene, ShardDeps, StopAnswer } from './shard-deps.js';
 import { ShardWriter } from './shard-writer.js';
@@ -76,6 +76,7 @@ export async function stopShard(deps: ShardDeps, key: ShardKey, context: Activit
 /** The sending to one server within one shard. */
 class ServerStop {
   #sent = 0;
+  readonly #since: number;
 
   constructor(
     private readonly deps: ShardDeps,
@@ -85,7 +86,9 @@ class ServerStop {
     private readonly writer: ShardWriter,
     private readonly server: string,
     private readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.#since = deps.clock.monotonic();
+  }
 
   async run(targets: readonly ShardTarget[]): Promise<{ readonly end: SendingEnd; readonly sent: number }> {
     let server: ServerScene;
@@ -149,16 +152,17 @@ class ServerStop {
   }
 
   #seenServes({ seen, attempts }: ShardTarget): boolean {
-    if (attempts.length > 0 || seen?.state !== 'active') return false;
+    // what the first wave has done has changed the world that discovery saw
+    if (this.claim.wave > 1 || attempts.length > 0 || seen?.state !== 'active') return false;
     const age = this.deps.clock.now() - seen.askedAt;
     return age >= 0 && age < SEEN_SERVES_MS; // another host's clock may be ahead of ours
   }
 
   /** A fresh list decides who acts: only a target with the planned identity that is active or, on a retry, ending. */
   async #lookBefore(due: readonly Due[], server: ServerScene): Promise<Due[]> {
-    const look = await listPatiently(server, this.deps.clock, this.signal);
+    const look = await this.#list(due, server);
     if (look.kind === 'unreadable') {
-      await this.writer.record(due.map(({ target }) => this.#unreadable(target, look)));
+      if (!this.#isHeld()) await this.writer.record(due.map(({ target }) => this.#unreadable(target, look)));
       return [];
     }
     const evidence: Evidence[] = [];
@@ -173,6 +177,18 @@ class ServerStop {
     return acting;
   }
 
+  /** A list for these targets: asked for until their time is over, counted from the beginning of this attempt. */
+  #list(targets: readonly Due[], server: ServerScene): Promise<ServerLook> {
+    const patienceMs = targets.reduce((longest, { target }) => Math.max(longest, target.within), 0);
+    return listUntil(server, this.deps.clock, this.#since + patienceMs, () => this.#isHeld(), this.signal);
+  }
+
+  /** Held by a person: what is not read now is neither asked nor judged. */
+  #isHeld(): boolean {
+    const verdict = this.lease.verdict();
+    return verdict === 'paused' || verdict === 'braked' || verdict === 'lost';
+  }
+
   /** What a look right before a request means. */
   #settleBefore({ target, rung }: Due, judged: Judged): Evidence | 'act' {
     const { finding, what } = judged;
@@ -180,9 +196,15 @@ class ServerStop {
       case 'active':
         return 'act';
       case 'ending':
-        // Somebody's stop is under way: no request of ours, unless a person or the policy climbs above it.
+        // Somebody's stop is under way: no request of ours within its time, unless a person or the policy climbs above it.
         if (target.attempts.length > 0 || target.again !== undefined || rung === 'rollback') return 'act';
-        return { target, at: this.deps.clock.now(), what: `${what} before any request of ours`, ending: true };
+        if ((deadlineOf(target, this.claim) ?? Number.POSITIVE_INFINITY) <= this.deps.clock.now()) return 'act';
+        return {
+          target,
+          at: this.deps.clock.now(),
+          what: `${what}: it was ending before the plan; nothing was sent`,
+          ending: true,
+        };
       case 'ended':
         return this.#ended(target, judged);
       case 'replaced':
@@ -205,7 +227,7 @@ class ServerStop {
    * Listing at once would repeat needlessly in a tenth of all take-overs (simulated).
    */
   async #settleDoubts(doubts: readonly Due[], server: ServerScene): Promise<SendingEnd> {
-    const look = await listPatiently(server, this.deps.clock, this.signal);
+    const look = await this.#list(doubts, server);
     const inDoubt = doubts.filter(({ target }) => target.attempts.at(-1)?.reply === undefined);
     await this.writer.answer(
       inDoubt.map(({ target, n }) => ({

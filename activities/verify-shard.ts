@@ -1,15 +1,15 @@
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, ShardKey, ShardTarget } from '../domain/ports.js';
 import { settleEnded } from '../domain/stopping/judge.js';
-import { deadlineOf, nextAct, rungAbove } from '../domain/stopping/next-act.js';
+import { deadlineOf, nextAct, rungAbove, watchedUntil } from '../domain/stopping/next-act.js';
 import type { Rung } from '../domain/tasks.js';
 import { LEASE_MS } from './lease.js';
 import {
   byServer,
   judgeTarget,
-  LISTS_WITHOUT_ANSWER,
   listOnce,
   reasonOf,
+  SLOWEST_LOOK_MS,
   type Judged,
   type ServerLook,
 } from './look-at-server.js';
@@ -39,7 +39,7 @@ export async function verifyShard(deps: ShardDeps, key: VerifyKey, context: Acti
   const claim = await deps.shards.claim(key, deps.clock.now(), context.signal);
   const targets = await deps.shards.open(claim, context.signal);
   const watch = new ShardWatch(targets, key, context.signal);
-  const servers = [...byServer(targets.filter(isRequested))];
+  const servers = [...byServer(targets.filter((target) => isRequested(target, claim)))];
   const ends = await Promise.allSettled(
     servers.map(([server, own]) => new ServerWatch(deps, scene, claim, server, watch, 'within').run(own)),
   );
@@ -60,7 +60,7 @@ export async function lingerShard(
   const claim = await deps.shards.claim(key, deps.clock.now(), context.signal);
   const targets = await deps.shards.open(claim, context.signal);
   const watch = new ShardWatch(targets, {}, context.signal);
-  const servers = [...byServer(targets.filter(isRequested))];
+  const servers = [...byServer(targets.filter((target) => isRequested(target, claim)))];
   const ends = await Promise.allSettled(
     servers.map(([server, own]) => new ServerWatch(deps, scene, claim, server, watch, key.untilMs).run(own)),
   );
@@ -90,7 +90,7 @@ export async function watchMeanwhile(
       if (fresh.length === 0) continue;
       const targets = (await deps.shards.open(claim, signal)).filter(({ server }) => fresh.includes(server));
       const watch = new ShardWatch(targets, {}, signal);
-      for (const [server, own] of byServer(targets.filter(isRequested))) {
+      for (const [server, own] of byServer(targets.filter((target) => isRequested(target, claim)))) {
         const run = new ServerWatch(deps, scene, claim, server, watch, 'within').run(own);
         watches.push(run.catch(() => undefined));
       }
@@ -102,8 +102,8 @@ export async function watchMeanwhile(
 }
 
 /** Only what may have been requested is verified: what a pause held back was never sent. */
-function isRequested(target: ShardTarget): boolean {
-  return deadlineOf(target) !== undefined;
+function isRequested(target: ShardTarget, claim: Claim): boolean {
+  return deadlineOf(target, claim) !== undefined;
 }
 
 function rethrow(ends: readonly PromiseSettledResult<void>[], watch: ShardWatch): void {
@@ -151,7 +151,6 @@ class ServerWatch {
   #all: readonly ShardTarget[] = [];
   readonly #pending = new Set<ShardTarget>();
   readonly #snapshots = new Set<ShardTarget>();
-  #failures = 0;
 
   constructor(
     private readonly deps: ShardDeps,
@@ -179,17 +178,20 @@ class ServerWatch {
     while (this.#pending.size > 0) {
       await this.deps.clock.sleep(wait, this.watch.signal);
       const look = await listOnce(server, this.watch.signal);
-      this.#failures = look.kind === 'complete' ? 0 : this.#failures + 1;
       await this.#take(look, server);
       if (this.#leaveAlone()) break;
       const patient = this.until !== 'within' || this.deps.clock.now() - startedAt > PATIENT_AFTER_MS;
-      wait = Math.min(wait * BACK_OFF, every * (patient ? PATIENT_FACTOR : 1), this.#nextDeadlineIn());
+      // An outage is measured in time: who gives no list is asked ever more slowly, until the time of its targets is over.
+      const next =
+        look.kind === 'complete'
+          ? Math.min(wait * BACK_OFF, every * (patient ? PATIENT_FACTOR : 1))
+          : Math.min(Math.max(wait, every) * 2, SLOWEST_LOOK_MS);
+      wait = Math.min(next, this.#nextDeadlineIn());
     }
   }
 
-  /** Three lists without an answer, or only due targets left: this server needs no more looks from here. */
+  /** Only due targets left: this server needs no more looks from here. */
   #leaveAlone(): boolean {
-    if (this.#failures >= LISTS_WITHOUT_ANSWER && this.until === 'within') return true;
     const waiting = [...this.#pending].filter((target) => !this.watch.due.has(target));
     if (waiting.length === 0) return true;
     if (this.watch.due.size === 0) return false;
@@ -202,7 +204,7 @@ class ServerWatch {
     const now = this.deps.clock.now();
     const act = this.#act(target);
     if (act.kind === 'wait') return act.until;
-    return act.kind === 'check' && act.at > now ? act.at : (deadlineOf(target) ?? now);
+    return act.kind === 'check' && act.at > now ? act.at : (watchedUntil(target, this.claim) ?? now);
   }
 
   #nextDeadlineIn(): number {
@@ -221,9 +223,10 @@ class ServerWatch {
       timeoutMs,
       leaseMs: LEASE_MS,
       climb: this.scene.policy.climb,
+      isWatching: true,
     });
     if (!this.watch.last || act.kind === 'wait' || act.kind === 'none') return act;
-    const deadline = deadlineOf(target) ?? now;
+    const deadline = watchedUntil(target, this.claim) ?? now;
     return now < deadline ? { kind: 'wait', until: deadline } : { kind: 'none' };
   }
 
@@ -254,7 +257,10 @@ class ServerWatch {
     const act = this.#act(target);
     // A doubt that no list can settle (its target is gone or another's) ends with its time.
     const isPast =
-      act.kind === 'check' && act.at <= now && judged.finding !== 'active' && now >= (deadlineOf(target) ?? now);
+      act.kind === 'check' &&
+      act.at <= now &&
+      judged.finding !== 'active' &&
+      now >= (watchedUntil(target, this.claim) ?? now);
     if (act.kind === 'none' || isPast) {
       this.#pending.delete(target);
       const above = rungAbove(target);
@@ -263,10 +269,6 @@ class ServerWatch {
     }
     const isDue = act.kind === 'send' || (act.kind === 'check' && act.at <= now && judged.finding === 'active');
     if (isDue) this.watch.due.add(target);
-    if (this.#failures >= LISTS_WITHOUT_ANSWER) {
-      this.#pending.delete(target);
-      return [this.#unconfirmed(target, `no readable list in ${LISTS_WITHOUT_ANSWER} tries: ${judged.what}`)];
-    }
     return this.#snapshotAtHalf(target, server, now);
   }
 
@@ -278,7 +280,7 @@ class ServerWatch {
 
   /** Policy `failed`: log tail and metrics once, at half of `within`, of what has not ended. */
   async #snapshotAtHalf(target: ShardTarget, server: ServerScene, now: number): Promise<Evidence[]> {
-    const deadline = deadlineOf(target);
+    const deadline = watchedUntil(target, this.claim);
     const isHalf = deadline !== undefined && now >= deadline - target.within / 2;
     if (this.scene.policy.snapshot !== 'failed' || target.hasSnapshot || !isHalf || this.#snapshots.has(target))
       return [];

@@ -1,4 +1,4 @@
-import type { ShardTarget } from '../ports.js';
+import type { Attempt, Claim, ShardTarget } from '../ports.js';
 import type { Rung } from '../tasks.js';
 import { requestedAt } from './judge.js';
 
@@ -16,14 +16,19 @@ export type Act =
   /** Its time is over, or it has an outcome: nothing more is sent by itself. */
   | { readonly kind: 'none' };
 
+/** Who holds the shard now, and since when. */
+export type Holder = Pick<Claim, 'epoch' | 'at'>;
+
 export interface ActContext {
   readonly now: number;
-  readonly claim: { readonly epoch: number; readonly at: number };
+  readonly claim: Holder;
   /** Limit of one request: a lost one may arrive so long after it left. */
   readonly timeoutMs: number;
   /** How long an earlier claim may have believed in its right to send. */
   readonly leaseMs: number;
   readonly climb: 'ask' | 'auto';
+  /** Watching, not sending: see `watchedUntil`. */
+  readonly isWatching?: boolean;
 }
 
 /** The same rung is asked at most so often by itself: once, once more after a lost request, once more after a lost effect. */
@@ -46,37 +51,41 @@ export function nextAct(target: ShardTarget, context: ActContext): Act {
   if (last === undefined) return firstAct(target, context);
   if (last.reply === 'unsent') return { kind: 'send', rung: last.rung, n };
   if (last.reply === 'rejected') return { kind: 'none' };
-  const deadline = requestedAt(last) + target.within;
-  if (context.now >= deadline) return climb(target, last.rung, n, context);
-  return repeatOrWait(target, context, deadline);
+  const deadline = timeOf(target, context) ?? context.now;
+  const act = repeatOrWait(target, last, context, deadline);
+  // What was lost is asked again however long nobody worked: a check that is due comes before any deadline.
+  if (act.kind === 'check') return act;
+  return context.now >= deadline ? climb(target, last.rung, n, context) : act;
 }
 
 /** Nothing was requested yet: the first rung, unless somebody else's stop is already under way. */
 function firstAct(target: ShardTarget, context: ActContext): Act {
-  if (target.endingSince === undefined) return { kind: 'send', rung: target.rungs[0], n: 1 };
-  const deadline = target.endingSince + target.within;
-  if (context.now < deadline) return { kind: 'wait', until: deadline };
-  // Another stop on top of somebody's stop forces nothing: what follows is the rung above it.
-  const above = target.rungs.includes('rollback') && context.climb === 'auto';
-  return above ? { kind: 'send', rung: 'rollback', n: 1 } : { kind: 'none' };
+  const deadline = timeOf(target, context);
+  if (deadline !== undefined && context.now < deadline) return { kind: 'wait', until: deadline };
+  // Another stop on top of somebody's stop forces nothing, so one that is stuck in it climbs where it may; else it is asked like any other.
+  const isStuck = target.endingSince !== undefined && target.rungs.includes('rollback') && context.climb === 'auto';
+  return { kind: 'send', rung: isStuck ? 'rollback' : target.rungs[0], n: 1 };
 }
 
 /** A lost request, or an OK without effect, is repeated once a fresh list shows the task still active. */
-function repeatOrWait(target: ShardTarget, context: ActContext, deadline: number): Act {
-  const last = target.attempts.at(-1);
-  if (last === undefined) return { kind: 'wait', until: deadline };
+function repeatOrWait(target: ShardTarget, last: Attempt, context: ActContext, deadline: number): Act {
   const onRung = target.attempts.filter(({ rung, reply }) => rung === last.rung && reply !== 'unsent');
   const wait: Act = { kind: 'wait', until: deadline };
   if (onRung.length >= ATTEMPTS_PER_RUNG) return wait;
   const n = last.n + 1;
   if (last.reply === 'unanswered') {
     // Counted from the answer that never came: a request may leave long after it was intended (simulated).
-    return { kind: 'check', at: requestedAt(last) + context.timeoutMs + context.leaseMs, rung: last.rung, n };
+    return {
+      kind: 'check',
+      at: askedAt(last, context.claim) + context.timeoutMs + context.leaseMs,
+      rung: last.rung,
+      n,
+    };
   }
   // A safe stop leaves the word `Running` until all rows are through: nothing to repeat.
   const isRepeated = onRung.some(({ reply, n: other }) => reply === 'acknowledged' && other < last.n);
   if (last.rung === 'safe' || isRepeated) return wait;
-  const at = requestedAt(last) + Math.min(target.within * REPEAT_SHARE, REPEAT_AT_MOST_MS);
+  const at = askedAt(last, context.claim) + Math.min(target.within * REPEAT_SHARE, REPEAT_AT_MOST_MS);
   return { kind: 'check', at, rung: last.rung, n };
 }
 
@@ -87,11 +96,30 @@ function climb(target: ShardTarget, from: Rung, n: number, context: ActContext):
   return { kind: 'send', rung: next, n };
 }
 
+function timeOf(target: ShardTarget, { claim, isWatching }: ActContext): number | undefined {
+  return isWatching === true ? watchedUntil(target, claim) : deadlineOf(target, claim);
+}
+
 /** When a target's time is over: from its last request, or from the first look that showed it ending. */
-export function deadlineOf(target: ShardTarget): number | undefined {
+export function deadlineOf(target: ShardTarget, claim: Holder): number | undefined {
   const last = target.attempts.filter(({ reply }) => reply !== 'unsent').at(-1);
-  if (last !== undefined) return requestedAt(last) + target.within;
-  return target.endingSince === undefined ? undefined : target.endingSince + target.within;
+  const since = last === undefined ? target.endingSince : askedAt(last, claim);
+  return since === undefined ? undefined : since + target.within;
+}
+
+/**
+ * Until when a target is watched. Only time in which somebody watched counts: what was over before this claim was taken begins
+ * anew. (Sending goes by `deadlineOf`, or a climb that is due would be put off by each new claim.)
+ */
+export function watchedUntil(target: ShardTarget, claim: Holder): number | undefined {
+  const deadline = deadlineOf(target, claim);
+  return deadline !== undefined && deadline < claim.at ? claim.at + target.within : deadline;
+}
+
+/** When it was asked, on the clock of who holds the shard: that of an earlier holder may be ahead. */
+function askedAt(attempt: Attempt, claim: Holder): number {
+  const at = requestedAt(attempt);
+  return attempt.epoch < claim.epoch ? Math.min(at, claim.at) : at;
 }
 
 /** The permitted rung above the last one used, that a person could ask for. */
