@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { Estate, ServerEntry } from '../domain/contracts/estate.js';
 import type { Policy } from '../domain/contracts/policy.js';
-import { OffboilError } from '../domain/errors.js';
+import { type ErrorCode, OffboilError } from '../domain/errors.js';
 import { resolvePolicy } from '../domain/planning/policies.js';
 import type { ServerObservation } from '../domain/ports.js';
 import type { TerminationRequest } from '../domain/contracts/request.js';
@@ -78,6 +78,23 @@ export async function surveyServers(
     unread: seen.length - read.length,
     tasks: read.reduce((sum, { tasks }) => sum + (tasks?.length ?? 0), 0),
   };
+}
+
+/** Notes of the servers of a group that nobody could look at them, unless somebody has. */
+export async function noteUnread(
+  deps: ActivityDeps,
+  { code, why, ...key }: SurveyKey & { readonly code: ErrorCode; readonly why: string },
+  { signal }: ActivityContext,
+): Promise<void> {
+  const group = (await groupsOf(deps, key.runId, signal))[key.group];
+  const seen = new Set(
+    (await deps.ledger.plans.observations(key.runId, key.phase, signal)).map(({ server }) => server),
+  );
+  for (const { name: server } of group?.servers ?? []) {
+    if (seen.has(server)) continue;
+    const problem = { code, message: why };
+    await deps.ledger.plans.observe(key.runId, key.phase, { server, askedAt: deps.clock.now(), problem }, signal);
+  }
 }
 
 /** One look at one server. Never throws for what the server did: that is what was observed. */

@@ -104,9 +104,10 @@ export function briefOf(
   notSeen: readonly string[] = [],
 ): PlanBrief {
   const label = (shard: { readonly servers: readonly string[] }, targets?: number): string => {
-    const [first, last] = [shard.servers[0] ?? '', shard.servers.at(-1) ?? ''];
-    const names = first === last ? first : `${first} to ${last}`;
-    return targets === undefined ? names : `${names} · ${counted(targets, 'task')}`;
+    const names = shard.servers.toSorted();
+    const [first, last] = [names[0] ?? '', names.at(-1) ?? ''];
+    const text = first === last ? first : `${first} to ${last}`;
+    return targets === undefined ? text : `${text} · ${counted(targets, 'task')}`;
   };
   return {
     planHash: plan.planHash,

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   RUN_UNKNOWN: { end: 'error', retryable: false },
   VERSION_UNKNOWN: { end: 'refused', retryable: false },
   AUTH_REFUSED: { end: 'error', retryable: false },
+  SITE_UNREACHABLE: { end: 'error', retryable: true },
   SERVER_UNREACHABLE: { end: 'error', retryable: true },
   SERVER_TIMEOUT: { end: 'error', retryable: true },
   REPLY_NOT_CARTE: { end: 'error', retryable: true },

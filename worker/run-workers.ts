@@ -12,6 +12,8 @@ const OPTIONS = {
   maxHeartbeatThrottleInterval: '500 ms',
   /** Else workflow tasks wait 10 s on a dead worker's queue. */
   stickyQueueScheduleToStartTimeout: '500 ms',
+  /** Watching costs next to nothing, and the watchers of many large runs must never keep an emergency waiting for a slot. */
+  maxConcurrentActivityTaskExecutions: 1000,
 } as const;
 
 export interface WorkerPlace {

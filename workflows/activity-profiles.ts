@@ -24,11 +24,11 @@ export const profiles = {
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     retry,
   },
-  /** A shard of stops: long, but silent for at most 1.5 s (measured: a dead worker is replaced in 1.1 to 2.8 s). */
+  /** A shard of stops: long, but silent for at most 3 s. What protects from a stalled worker is the lease, not this. */
   stop: {
     startToCloseTimeout: '30 minutes',
     scheduleToCloseTimeout: '4 hours',
-    heartbeatTimeout: '1.5 seconds',
+    heartbeatTimeout: '3 seconds',
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     // Often and for long: a ledger that is back is used at once, and Temporal gives several repeats to a frozen worker (measured).
     retry: { ...retry, maximumInterval: '1 second' },

@@ -11,10 +11,12 @@ import type { ServerGroup, SurveyPhase } from '../activities/discover.js';
 import type { RunResult } from '../domain/contracts/report.js';
 import { ERROR_CODES, OffboilError } from '../domain/errors.js';
 import { counted } from '../domain/wording.js';
-import { closingSteps } from './closing.js';
+import { closingSteps, untilInterrupted } from './closing.js';
 import { closeAs, faultOf, localResult, type Fault } from './failures.js';
 import { applyCancel, registerMessages } from './handlers.js';
 import { requestIdOf, type RunInput } from './messages.js';
+import { tell } from './notices.js';
+import { FIRST_START_MS, groupFault } from './places.js';
 import { Pursuits } from './pursuits.js';
 import { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
@@ -41,7 +43,9 @@ export async function bulkTermination(input: RunInput): Promise<RunResult> {
   // A cancel is a brake with a clean end, so the work itself is shielded from it.
   const result = await CancellationScope.nonCancellable(async () => {
     const end = await carryOut(run, pursuits, input);
+    run.stage = 'over'; // a message that waited for the ledger's answer is refused now, and none is left waiting
     await condition(allHandlersFinished);
+    await condition(() => run.notices === 0, LAST_NOTICES_MS);
     return end;
   });
   run.enter('done');
@@ -57,13 +61,13 @@ function watchCancel(run: RunState, pursuits: Pursuits): () => Error | undefined
     cancel = error instanceof Error ? error : new Error(String(error));
     const reason = 'the workflow was cancelled';
     run.brake ??= { how: 'cancelled', by: 'temporal', reason };
-    void CancellationScope.nonCancellable(() => applyCancel(run, pursuits, reason));
+    void CancellationScope.nonCancellable(() => applyCancel(run, pursuits, reason)).catch(() => undefined); // over already
   });
   return () => cancel;
 }
 
 async function carryOut(run: RunState, pursuits: Pursuits, input: RunInput): Promise<RunResult> {
-  const { continued, ...request } = { ...input }; // a script may start it without any input
+  const { continued, request } = readInput(input);
   try {
     const idFromWorkflow = requestIdOf(workflowInfo().workflowId);
     const opened = await steps.openRun({
@@ -81,15 +85,35 @@ async function carryOut(run: RunState, pursuits: Pursuits, input: RunInput): Pro
     return await drive(run, pursuits, input);
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
-    return await closeFailed(run, faultOf(error));
+    return await closeFailed(run, pursuits, faultOf(error));
   }
+}
+
+/** The end of a run waits for one try of a notice, not longer for a receiver that hangs. */
+const LAST_NOTICES_MS = 5000;
+/** So much of what is no request is shown to whoever refuses it. */
+const SHOWN_CHARACTERS = 200;
+
+/** A script may start it with anything: without input, with a text, with a list. Only an object is a request. */
+function readInput(input: unknown): { readonly request: unknown; readonly continued?: { readonly runId: string } } {
+  if (input === undefined) return { request: {} };
+  if (typeof input === 'string') return { request: input.slice(0, SHOWN_CHARACTERS) };
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return { request: [] };
+  const { continued, ...request } = input as Partial<RunInput>; // an object with any fields: each is checked by `openRun`
+  return { request, ...(continued === undefined ? {} : { continued }) };
 }
 
 async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promise<RunResult> {
   const frozen = run.opened?.plan;
   if (frozen === undefined) {
-    await discover(run);
-    await planTargets(run);
+    // a brake ends the reading of servers and the planning too
+    await untilInterrupted(
+      async () => {
+        await discover(run);
+        await planTargets(run);
+      },
+      () => run.brake !== undefined,
+    );
   } else {
     run.planned(frozen);
   }
@@ -101,6 +125,7 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
     await sampled;
     if (end === 'continueAsNew') {
       await condition(() => allHandlersFinished() && run.unwritten === 0 && run.controlRow.isWritten);
+      await condition(() => run.notices === 0, LAST_NOTICES_MS);
       // After a cancel request a continue-as-new would lose the request, and a braked run has nothing to continue.
       if (run.brake === undefined) {
         await continueAsNew<typeof bulkTermination>({ ...input, continued: { runId: run.runId } });
@@ -112,7 +137,7 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
   run.enter('report');
   await condition(() => run.unwritten === 0);
   const result = await steps.closeRun({ runId: run.runId, ending: { how: run.brake?.how ?? 'finished' } });
-  await tellEnd(run, result);
+  void tell(run, { id: `${run.runId}_finished`, type: 'run.finished', text: result.message });
   return result;
 }
 
@@ -123,13 +148,17 @@ async function discover(run: RunState): Promise<void> {
   await Promise.all(groups.map((place, group) => surveyGroup(run.runId, 'discovery', place, group)));
 }
 
+/** Servers that nobody can list (no worker at their site, a step that fails) are unread, and the others go on. */
 export async function surveyGroup(runId: string, phase: SurveyPhase, place: ServerGroup, group: number): Promise<void> {
-  const site = place.site === undefined ? {} : { site: place.site };
-  const where = place.site === undefined ? '' : ` at ${place.site}`;
-  await steps.surveyServers(
-    { summary: `list ${counted(place.servers, 'server')}${where}`, ...site },
-    { runId, phase, group },
-  );
+  const { site, servers } = place;
+  const at = site === undefined ? {} : { site, startWithinMs: FIRST_START_MS };
+  const summary = `list ${counted(servers, 'server')}${site === undefined ? '' : ` at ${site}`}`;
+  try {
+    await steps.surveyServers({ summary, ...at }, { runId, phase, group });
+  } catch (error) {
+    const { code, message } = groupFault(error, site);
+    await steps.noteUnread({ runId, phase, group, code, why: message });
+  }
 }
 
 async function planTargets(run: RunState): Promise<void> {
@@ -144,8 +173,7 @@ async function confirm(run: RunState): Promise<void> {
   run.enter('confirm');
   if (run.awaitsConsent) {
     const { waits } = run;
-    const notice = { runId, id: `${runId}_confirm`, type: 'run.waits', text: waits?.reason ?? '' } as const;
-    await steps.notify({ ...notice, ...(waits === undefined ? {} : { waits }) });
+    void tell(run, { id: `${runId}_confirm`, type: 'run.waits', text: waits?.reason ?? '', waits });
     await condition(() => !run.awaitsConsent, Math.max(1, consentUntil(plan) - Date.now()));
   }
   if (run.rejected !== undefined) {
@@ -176,20 +204,30 @@ function dryRunResult(run: RunState): RunResult {
   };
 }
 
-/** A run that was refused or broke is closed in the ledger too; if even that fails, the result says what is known here. */
-async function closeFailed(run: RunState, fault: Fault): Promise<RunResult> {
-  run.enter('report');
-  if (run.request?.dryRun === true) return localResult(run.runId, fault);
+/**
+ * A run that was refused or broke is closed in the ledger too, once nothing of it sends any more; if even that fails, the result
+ * says what is known here. After the first request a refusal's code is an error: something was sent.
+ */
+async function closeFailed(run: RunState, pursuits: Pursuits, { code, message }: Fault): Promise<RunResult> {
+  if (run.request?.dryRun === true) return localResult(run.runId, { code, message });
   try {
+    await windUp(run, pursuits);
+    run.enter('report');
     await condition(() => run.unwritten === 0);
-    const how = run.brake?.how ?? ERROR_CODES[fault.code].end;
-    return await steps.closeRun({ runId: run.runId, ending: { how, code: fault.code, message: fault.message } });
+    const how = run.brake?.how ?? (run.tally().requested > 0 ? 'error' : ERROR_CODES[code].end);
+    return await steps.closeRun({ runId: run.runId, ending: { how, code, message } });
   } catch {
-    return localResult(run.runId, fault);
+    return localResult(run.runId, { code, message });
   }
 }
 
-async function tellEnd(run: RunState, result: RunResult): Promise<void> {
-  const { runId } = run;
-  await steps.notify({ runId, id: `${runId}_finished`, type: 'run.finished', text: result.message });
+/** So long the control row is waited for before what sends is cancelled instead. */
+const CONTROL_MS = 2000;
+
+/** Nothing more leaves; what was asked is looked at to the end of its time, and nothing is still under way. */
+async function windUp(run: RunState, pursuits: Pursuits): Promise<void> {
+  if (pursuits.isIdle) return;
+  run.hold({ control: 'braked' });
+  if (!(await run.controlRow.write(run.runId, 'braked', CONTROL_MS))) await pursuits.cancelSending();
+  await condition(() => pursuits.isIdle);
 }

@@ -1,4 +1,10 @@
-import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import type { RunResult } from '../domain/contracts/report.js';
 import { ERROR_CODES, OffboilError, openedByCode, type ErrorCode } from '../domain/errors.js';
 import { CLOSE_TYPES } from './messages.js';
@@ -26,6 +32,27 @@ function codeOf(type: string | null | undefined): ErrorCode {
 /** A refusal from an update's validator or handler: only an ApplicationFailure rejects without failing the workflow. */
 export function refusal(code: ErrorCode, message: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type: code, nonRetryable: true });
+}
+
+/** Anything thrown while a message was handled, as a refusal that says its code and sentence. */
+export function refusalOf(error: unknown): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  const { code, message } = faultOf(error);
+  return refusal(code, message);
+}
+
+/** Whether a step ended because no worker took it in time. */
+export function isNeverStarted(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof TimeoutFailure &&
+    error.cause.timeoutType === 'SCHEDULE_TO_START'
+  );
+}
+
+/** Whether it concerns the run as a whole: a refusal, a cancel. All else is an observation of the group that it befell. */
+export function isRunsOwn(error: unknown): boolean {
+  return isCancel(error) || ERROR_CODES[faultOf(error).code].end === 'refused';
 }
 
 /** The result of a run that never came as far as the ledger. */

@@ -5,7 +5,7 @@ import { approvalRefusal } from '../domain/planning/confirmation.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { PersonalAct } from '../domain/ports.js';
 import type { Hold } from '../domain/standing.js';
-import { refusal } from './failures.js';
+import { refusal, refusalOf } from './failures.js';
 import * as messages from './messages.js';
 import type { Pursuits } from './pursuits.js';
 import type { RunState } from './state/run-state.js';
@@ -97,6 +97,8 @@ export function registerMessages(run: RunState, pursuits: Pursuits): void {
   setHandler(messages.brakeSignal, (message) => ifValid('brake', message, (valid) => brake(run, pursuits, valid)));
 }
 
+const OVER = 'the run is over; `offboil report` shows how it ended.';
+
 /** Why a message cannot be taken now. */
 interface Refusal {
   readonly code: ErrorCode;
@@ -121,13 +123,17 @@ function on<N extends MessageName>(run: RunState, name: N, description: string, 
   setHandler(
     defineUpdate<Progress, [unknown]>(name),
     async (input) => {
-      await answer.handle(read(input));
+      try {
+        await answer.handle(read(input));
+      } catch (error) {
+        throw refusalOf(error); // its code and sentence, not those of the step that found out
+      }
       return run.snapshot();
     },
     {
       description,
       validator: (input) => {
-        const refused = answer.refuse(read(input));
+        const refused = run.stage === 'over' ? no(OVER) : answer.refuse(read(input));
         if (refused !== undefined) throw refusal(refused.code, `${name} is refused: ${refused.why} Nothing changed.`);
       },
     },
@@ -169,7 +175,7 @@ async function ifValid(
   handle: (message: Message<'pause'>) => Promise<void>,
 ): Promise<void> {
   const parsed = readMessage(name, message);
-  if (parsed.success) await handle(parsed.data);
+  if (parsed.success) await handle(parsed.data).catch(() => undefined); // a signal cannot be refused: it changes nothing
 }
 
 /** Every actor is recorded with how sure we are: what a caller types is asserted. */
@@ -181,10 +187,10 @@ async function record(run: RunState, act: PersonalAct): Promise<void> {
   await steps.recordAct({ runId: run.runId, act });
 }
 
-/** Messages may come before the ledger has been asked. @returns false when it does not have this run, and never will */
-async function isOpened(run: RunState): Promise<boolean> {
-  await condition(() => run.opened !== undefined || run.phase === 'report');
-  return run.opened !== undefined;
+/** Messages may come before the ledger has been asked. @throws ApplicationFailure when this is no run, or one that is over */
+async function untilOpen(run: RunState, name: MessageName): Promise<void> {
+  await condition(() => run.stage !== 'opening');
+  if (run.opened === undefined) throw refusal('MESSAGE_REFUSED', `${name} is refused: ${OVER} Nothing changed.`);
 }
 
 async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<'pause'>): Promise<void> {
@@ -195,7 +201,7 @@ async function pause(run: RunState, pursuits: Pursuits, { by, reason }: Message<
 
 /** One resume ends one hold: the pause first, the halt below it by one of its own. */
 async function resume(run: RunState, pursuits: Pursuits, { by, reason }: Message<'resume'>): Promise<void> {
-  if (!(await isOpened(run))) return;
+  await untilOpen(run, 'resume');
   const { halt, pausedBy } = run;
   const act = { kind: 'resume', actor: actor('operator', by), reason } as const;
   if (run.control === 'paused') {
@@ -224,9 +230,14 @@ async function brake(run: RunState, pursuits: Pursuits, { by, reason }: Message<
 /** A hold is answered while the ledger is away too: only the end of the run waits until it stands there. */
 async function answerHold(run: RunState, pursuits: Pursuits, act: PersonalAct): Promise<void> {
   run.unwritten += 1;
-  const opened = await isOpened(run);
-  if (opened) await tellWorkers(run, pursuits);
-  void (opened ? record(run, act) : Promise.resolve())
+  try {
+    await untilOpen(run, act.kind === 'pause' ? 'pause' : 'brake');
+    await tellWorkers(run, pursuits);
+  } catch (error) {
+    run.unwritten -= 1;
+    throw error;
+  }
+  void record(run, act)
     .catch((error: unknown) => {
       run.failure ??= error;
     })

@@ -2,8 +2,9 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Climbable } from '../activities/shard-deps.js';
 import { OUTCOME_FACTS, OUTCOMES, type Tally } from '../domain/outcomes.js';
 import { RUNGS, type Rung } from '../domain/tasks.js';
+import { atPlace, groupFault } from './places.js';
 import type { RunState } from './state/run-state.js';
-import { steps } from './steps.js';
+import { type Place, steps } from './steps.js';
 
 /**
  * Follows shards from their first request to the end of their time: stop, verify, stop again what is due (a lost request, a
@@ -27,6 +28,7 @@ export class Pursuits {
       const before = this.#running.get(key) ?? Promise.resolve();
       const follow = before
         .then(() => this.#follow(wave, shard))
+        .catch((error: unknown) => this.#giveUp(wave, shard, error))
         .catch((error: unknown) => {
           this.run.failure ??= error;
         })
@@ -105,26 +107,38 @@ export class Pursuits {
     if (brief === undefined) return;
     const key = { runId: this.run.runId, wave, shard };
     const place = { summary: `wave ${wave}/${this.run.plan?.waves.length ?? 0} · ${brief.label}`, ...siteOf(brief) };
+    // A group that nobody takes for longer than its targets' time is given up for the gate.
+    const until = Date.now() + (this.run.plan?.longestWithinMs ?? 0);
+    const isOver = (): boolean => this.#isOver() || Date.now() >= until;
     for (;;) {
       // A halt holds repeats and climbs of earlier requests too, until a person answers.
       await condition(() => this.#isOver() || (this.run.control !== 'paused' && this.run.halt === undefined));
-      const end = this.#isOver() ? 'braked' : await this.#stop(place, key);
+      const end = this.#isOver() ? 'braked' : await this.#stop(place, key, isOver);
       if (end !== 'paused') this.#requested.add(keyOf(wave, shard));
       if (!this.#isOver()) {
-        const due = await this.#verify(place, key, shards.length);
+        const due = await this.#verify(place, key, shards.length, isOver);
         if (!this.#isOver() && end !== 'paused' && due === 0) return;
       }
       // Over meanwhile: nothing is sent any more, and what was requested is followed to the end of its time.
       if (this.#isOver()) {
-        await this.#verify(place, { ...key, last: true }, shards.length);
+        await this.#verify(place, { ...key, last: true }, shards.length, isOver);
         return;
       }
     }
   }
 
-  async #stop(place: { summary: string; site?: string }, key: Key): Promise<'all' | 'paused' | 'braked'> {
+  /** What befell one shard is an observation of its targets; the others go on. */
+  async #giveUp(wave: number, shard: number, error: unknown): Promise<void> {
+    const site = this.run.plan?.waves[wave - 1]?.shards[shard]?.site;
+    const { code, message } = groupFault(error, site);
+    const { tally } = await steps.giveUpShard({ runId: this.run.runId, wave, shard, code, why: message });
+    this.#requested.add(keyOf(wave, shard));
+    this.run.take(wave, shard, tally);
+  }
+
+  async #stop(place: Place, key: Key, isOver: () => boolean): Promise<'all' | 'paused' | 'braked'> {
     const answer = await this.whileSending(() =>
-      steps.stopShard({ ...place, summary: `stop · ${place.summary}` }, key),
+      atPlace(this.run, { ...place, summary: `stop · ${place.summary}` }, (at) => steps.stopShard(at, key), isOver),
     );
     if (answer === undefined) return this.run.control === 'paused' ? 'paused' : 'braked';
     this.run.take(key.wave, key.shard, answer.tally);
@@ -133,18 +147,25 @@ export class Pursuits {
 
   /** @returns targets whose next request is due */
   async #verify(
-    place: { summary: string; site?: string },
+    place: Place,
     key: Key & { readonly last?: boolean },
     shards: number,
+    isOver: () => boolean,
   ): Promise<number> {
-    const summary = `verify · ${place.summary}`;
+    const look = (more: { readonly openAtMost?: number } = {}): ReturnType<typeof steps.verifyShard> =>
+      atPlace(
+        this.run,
+        { ...place, summary: `verify · ${place.summary}` },
+        (at) => steps.verifyShard(at, { ...key, ...more }),
+        isOver,
+      );
     const early = key.last === true ? 0 : this.#openAtMost(key.wave, shards);
     if (early > 0) {
-      const first = await steps.verifyShard({ ...place, summary }, { ...key, openAtMost: early });
+      const first = await look({ openAtMost: early });
       this.run.take(key.wave, key.shard, first.tally);
       if (first.due > 0) return first.due;
     }
-    const { due, climbable, tally } = await steps.verifyShard({ ...place, summary }, key);
+    const { due, climbable, tally } = await look();
     this.#climbable.set(keyOf(key.wave, key.shard), climbable);
     this.run.take(key.wave, key.shard, tally);
     return due;

@@ -14,13 +14,17 @@ const control = proxyActivities<Activities>(profiles.control);
 type Input<K extends keyof Activities> = Parameters<Activities[K]>[0];
 
 /** A step at a site runs on that site's queue, so that a worker can stand inside its network zone. */
-interface Place {
+export interface Place {
   readonly summary: string;
   readonly site?: string;
+  /** How long the step may wait for a worker of the site, milliseconds. */
+  readonly startWithinMs?: number;
 }
 
-function at({ summary, site }: Place): { readonly summary: string; readonly taskQueue?: string } {
-  return site === undefined ? { summary } : { summary, taskQueue: siteQueue(workflowInfo().taskQueue, site) };
+function at({ summary, site, startWithinMs }: Place) {
+  if (site === undefined) return { summary };
+  const limit = startWithinMs === undefined ? {} : { scheduleToStartTimeout: startWithinMs };
+  return { summary, taskQueue: siteQueue(workflowInfo().taskQueue, site), ...limit };
 }
 
 /** Every activity with its profile and the line that the Web UI shows for it. */
@@ -30,6 +34,10 @@ export const steps = {
     audit.prepareDiscovery.executeWithOptions({ summary: 'read the estate' }, [input]),
   surveyServers: (place: Place, input: Input<'surveyServers'>) =>
     read.surveyServers.executeWithOptions(at(place), [input]),
+  noteUnread: (input: Input<'noteUnread'>) =>
+    audit.noteUnread.executeWithOptions({ summary: 'note who could not be read' }, [input]),
+  giveUpShard: (input: Input<'giveUpShard'>) =>
+    audit.giveUpShard.executeWithOptions({ summary: `nobody works on shard ${input.wave}/${input.shard}` }, [input]),
   planRun: (input: Input<'planRun'>) =>
     audit.planRun.executeWithOptions({ summary: 'make and freeze the plan' }, [input]),
   confirmPlan: (input: Input<'confirmPlan'>) =>

@@ -1,5 +1,6 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import type { GateDecision } from '../domain/stopping/gate.js';
+import { tell } from './notices.js';
 import type { Pursuits } from './pursuits.js';
 import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
@@ -121,13 +122,8 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   run.hold({ halt: { wave, why, until, climbTo: pursuits.climbable.map(([rung]) => rung) } });
   const { waits } = run;
   await steps.recordAct({ runId, act: { kind: 'note', what: `halted at the ${why}` } });
-  await steps.notify({
-    runId,
-    id: `${runId}_halt_${wave}_${retries}`,
-    type: 'run.halted',
-    text: `halted at the ${why}`,
-    ...(waits === undefined ? {} : { waits }),
-  });
+  const text = `halted at the ${why}`;
+  const told = tell(run, { id: `${runId}_halt_${wave}_${retries}`, type: 'run.halted', text, waits });
   const answered = await condition(
     () => !isHalted(run) || run.retries > retries || isInterrupted(run),
     Math.max(1, until - Date.now()),
@@ -137,6 +133,7 @@ async function halt(run: RunState, pursuits: Pursuits, wave: number, why: string
   run.unanswered = !answered;
   run.hold({ halt: undefined });
   if (!answered) {
+    await told;
     await skipRest(run, 'nobody answered the halt in time');
     return 'over';
   }

@@ -14,12 +14,12 @@ SELECT coalesce(c.state, 'go') AS control, coalesce(k.epoch, 0) AS epoch
   LEFT JOIN claims k ON k.run_id = i.run_id AND k.wave = i.wave AND k.shard = i.shard
  ORDER BY i.place`;
 
-/** The row and its notice become visible together, at the commit. */
+/** The row and its notice become visible together, at the commit. A brake wins whatever its time: it cannot be taken back. */
 const COMMAND = `
 WITH row AS (
   INSERT INTO control (run_id, state, ordered_at) VALUES ($1, $2, $3)
   ON CONFLICT (run_id) DO UPDATE SET state = excluded.state, ordered_at = excluded.ordered_at
-   WHERE control.state <> 'braked' AND control.ordered_at <= excluded.ordered_at
+   WHERE control.state <> 'braked' AND (excluded.state = 'braked' OR control.ordered_at <= excluded.ordered_at)
 )
 SELECT pg_notify('${CHANNEL}', $1)`;
 

@@ -167,6 +167,8 @@ export function standIn({ confirm = 'count', stuck = [], hold = false }: StandIn
       };
     },
     prepareDiscovery: async ({ runId }) => ({ groups: [], policy: briefOf(runId).policy }),
+    noteUnread: () => Promise.resolve(),
+    giveUpShard: () => Promise.reject(new Error('no shard is given up here')),
     surveyServers: async () => ({ read: 1, unread: 0, tasks: 2 }),
     planRun: async ({ runId }) => briefOf(runId),
     confirmPlan: async () => ({ protected: 0 }),

@@ -47,8 +47,8 @@ describe('the log of a worker', { timeout: 120_000 }, () => {
   });
 
   it.each([
-    ['an error that nobody foresaw', toFailure(new TypeError('tasks is not iterable'))],
-    ['an error that is ours and says so', toFailure(new OffboilError('INTERNAL', 'a row is missing'))],
+    ['an error that nobody foresaw', toFailure(new TypeError('tasks is not iterable'), 1)],
+    ['an error that is ours and says so', toFailure(new OffboilError('INTERNAL', 'a row is missing'), 1)],
     ["somebody else's failure", ApplicationFailure.create({ type: 'Odd', message: 'odd' })],
   ])('keeps the stack of %s', (_, error) => {
     expect(logged('Activity failed', error)).toEqual([

@@ -2,11 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { usePostgres } from '../support/postgres.js';
 import { aRequest, aServer, aTask, eventually, startSystem, type System } from '../support/system.js';
-import { untilAsked } from './acts.js';
+import { until, untilAsked } from './acts.js';
 
 const LOADS = [aTask('load_{n}', { count: 3 })];
 
-describe('a server at a site', () => {
+describe('a server at a site', { timeout: 120_000 }, () => {
   const postgres = usePostgres();
   const aSystem = (): Promise<System> =>
     startSystem({
@@ -33,6 +33,58 @@ describe('a server at a site', () => {
         : [],
     );
     expect(new Set(queues)).toEqual(new Set(['offboil', 'offboil.shanghai']));
+  });
+
+  it('whose worker never comes is named and unread, and the others are stopped', async () => {
+    const system = await aSystem();
+
+    const { result, report } = await system.run({});
+
+    expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, planned: 3, outcomes: { stopped: 3 } });
+    expect(report.unread).toMatchObject([{ server: 'carte-sh', code: 'SITE_UNREACHABLE' }]);
+    expect(report.needsYou.join('\n')).toContain('offboil worker --site shanghai');
+    expect((await system.fleet.log()).filter(({ server }) => server === 'carte-sh')).toEqual([]);
+  });
+
+  it('whose worker goes before its wave is shown as waiting, with the way out, and goes on when one comes back', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', LOADS), aServer('carte-sh', LOADS)],
+      entries: { 'carte-sh': { site: 'shanghai' } },
+      estate: { policies: { asking: { extends: 'quick', confirm: 'count', verify: { within: '40s' } } } },
+    });
+    const worker = await system.workHere({ site: 'shanghai' });
+    const handle = await system.start({ policy: 'asking' });
+    const planHash = await untilAsked(handle);
+    await worker.stop();
+    await handle.approve({ by: 'ops-oncall', planHash });
+
+    const { waits } = await until(handle, ({ waits: now }) => now?.reason.includes('shanghai') === true);
+    expect(waits?.answers[0]).toBe('offboil worker --site shanghai');
+    await system.workHere({ site: 'shanghai' });
+
+    expect(await handle.result()).toMatchObject({ end: 'completed', outcomes: { stopped: 6 } });
+  });
+
+  it('whose worker goes before its wave and never comes back is unreachable, and the others are stopped', async () => {
+    const system = await startSystem({
+      postgres,
+      servers: [aServer('carte-1', LOADS), aServer('carte-sh', LOADS)],
+      entries: { 'carte-sh': { site: 'shanghai' } },
+      estate: { policies: { asking: { extends: 'quick', confirm: 'count' } } },
+    });
+    const worker = await system.workHere({ site: 'shanghai' });
+    const handle = await system.start({ policy: 'asking' });
+    const planHash = await untilAsked(handle);
+    await worker.stop();
+    await handle.approve({ by: 'ops-oncall', planHash });
+
+    expect(await handle.result()).toMatchObject({
+      end: 'incomplete',
+      exitCode: 2,
+      outcomes: { stopped: 3, unreachable: 3 },
+    });
+    expect((await system.stops()).map(({ server }) => server)).toEqual(['carte-1', 'carte-1', 'carte-1']);
   });
 
   it('is not asked when only other servers are chosen', async () => {

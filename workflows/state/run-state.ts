@@ -37,6 +37,11 @@ export class RunState implements WaitingRun {
   readonly accepted: AcceptedCounts | undefined;
   readonly manual: ManualWork | undefined;
   readonly settlesUntil: number | undefined;
+  readonly missingSites: readonly string[] = [];
+  /** `opening` until the ledger was asked whether this is a run at all; `over` once its result is known. */
+  stage: 'opening' | 'open' | 'over' = 'opening';
+  /** Notices that are under way: telling people holds nothing up. */
+  notices = 0;
   brake: Brake | undefined;
   wave = 0;
   /** Nobody answered a halt in time: nothing more is sent by itself. */
@@ -77,6 +82,7 @@ export class RunState implements WaitingRun {
 
   open(opened: OpenAnswer): void {
     this.#opened = opened;
+    this.stage = 'open';
     if (opened.control === 'braked')
       this.brake ??= { how: 'braked', by: 'an earlier execution', reason: 'braked before this one began' };
     // A message may have come before the ledger was asked: it is newer.
@@ -125,6 +131,13 @@ export class RunState implements WaitingRun {
     if (this.phase !== 'confirm' || this.#plan === undefined) return false;
     const isAnswered = this.rejected !== undefined || this.brake !== undefined;
     return !isAnswered && !isConfirmed(this.#plan.confirm, this.approvedBy);
+  }
+
+  /** Whether no worker takes what is to be done at a site. */
+  missSite(site: string, isMissing: boolean): void {
+    if (this.missingSites.includes(site) === isMissing) return;
+    const others = this.missingSites.filter((other) => other !== site);
+    this.hold({ missingSites: isMissing ? [...others, site] : others });
   }
 
   /** What the run waits for now. */
@@ -199,11 +212,11 @@ export class RunState implements WaitingRun {
     return this.halt === undefined ? this.phase : 'halted';
   }
 
-  /** `requested` and `proven` only grow, whatever order the answers come in. */
+  /** `requested` only grows, whatever order the answers come in; `proven` falls where a later list contradicts a proof. */
   #grow(): void {
     const { requested, outcomes } = this.tally();
     this.#requested = Math.max(this.#requested, requested);
-    this.#proven = Math.max(this.#proven, provenOf(outcomes));
+    this.#proven = provenOf(outcomes);
     if (this.#requested > 0) this.#firstRequestAt ??= Date.now();
     this.#show();
   }

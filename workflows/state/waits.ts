@@ -35,6 +35,8 @@ export interface Holds {
   readonly accepted: AcceptedCounts | undefined;
   readonly manual: ManualWork | undefined;
   readonly settlesUntil: number | undefined;
+  /** Sites whose work no worker takes. */
+  readonly missingSites: readonly string[];
 }
 
 /** The state of a run as far as its waits depend on it. */
@@ -60,6 +62,7 @@ export function waitsOf(run: WaitingRun): Waits | undefined {
   if (run.control === 'paused' && PAUSABLE.has(run.phase)) return pauseWaits(run);
   if (run.halt !== undefined) return haltWaits(run.runId, run.halt);
   if (run.manual !== undefined) return manualWaits(run.runId, run.manual);
+  if (run.missingSites.length > 0) return siteWaits(run);
   if (run.settlesUntil === undefined) return undefined;
   return {
     reason: `the policy's pause after wave ${run.wave}; the next wave follows by itself`,
@@ -112,6 +115,13 @@ function haltWaits(runId: string, { why, until, climbTo }: Halt): Waits {
     reason: `halted at the ${why}`,
     until: iso(until),
     answers: [...commands(runId, 'resume', 'retry'), ...climbs, ...commands(runId, 'brake')],
+  };
+}
+
+function siteWaits({ runId, missingSites }: WaitingRun): Waits {
+  return {
+    reason: `no worker takes the work at ${missingSites.length === 1 ? 'site' : 'the sites'} ${missingSites.join(', ')}; start one there`,
+    answers: [...missingSites.map((site) => `offboil worker --site ${site}`), ...commands(runId, 'brake')],
   };
 }
 
