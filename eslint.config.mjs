@@ -17,6 +17,18 @@ const notInWorkflows = [
   },
 ];
 
+/** On Node 20 the garbage collector takes a timeout away that stands among others (measured). */
+const lostTimeout = {
+  object: 'AbortSignal',
+  property: 'any',
+  message: 'Bound time with withDeadline; join signals without a timeout with firstOf (domain/deadline.ts).',
+};
+const looseTimeout = {
+  object: 'AbortSignal',
+  property: 'timeout',
+  message: 'Bound time with withDeadline (domain/deadline.ts).',
+};
+
 export default tseslint.config(
   { ignores: ['dist/', '.cache/', '.offboil/', 'coverage/', 'sandbox/hop/target/', 'test/fixtures/'] },
   {
@@ -36,6 +48,14 @@ export default tseslint.config(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'off',
     },
+  },
+  {
+    files: ['{activities,adapters,client,domain,sim,workflows,worker}/**/*.ts'],
+    rules: { 'no-restricted-properties': ['error', lostTimeout] },
+  },
+  {
+    files: ['{activities,adapters}/**/*.ts'],
+    rules: { 'no-restricted-properties': ['error', lostTimeout, looseTimeout] },
   },
   {
     files: ['workflows/**/*.ts'],
@@ -58,6 +78,8 @@ export default tseslint.config(
       'no-restricted-globals': ['error', { name: 'process', message: 'Rules are pure: pass in what they need.' }],
       'no-restricted-properties': [
         'error',
+        lostTimeout,
+        looseTimeout,
         { object: 'Date', property: 'now', message: 'Rules have no clock: pass the time in.' },
         { object: 'Math', property: 'random', message: 'Rules are repeatable: pass in what was drawn.' },
       ],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseRequest, requestIdSchema } from '../domain/contracts/request.js';
+import { withDeadline } from '../domain/deadline.js';
 import { ERROR_CODES, OffboilError } from '../domain/errors.js';
 import { hashOf, type ActivityDeps } from './deps.js';
 import { type OpenAnswer, type OpenInput, openRun, requestHashOf } from './open-run.js';
@@ -47,9 +48,10 @@ async function recordRefusal(
   const what = `refused, request ${requestHash}: ${code}: ${message}`.slice(0, MOST_CHARACTERS);
   const now = deps.clock.now();
   const actor = { role: 'requester', by, assurance: 'asserted', at: new Date(now).toISOString() } as const;
-  const bound = AbortSignal.any([signal, AbortSignal.timeout(RECORD_MS)]);
   try {
-    await deps.ledger.runs.act(runId, { kind: 'refused', actor, what }, now, bound);
+    await withDeadline(deps.clock, RECORD_MS, signal, (limit) =>
+      deps.ledger.runs.act(runId, { kind: 'refused', actor, what }, now, limit),
+    );
   } catch (error) {
     deps.log('warn', 'refusal not recorded', { runId, code, why: String(error) });
   }

@@ -1,3 +1,4 @@
+import { firstOf } from '../domain/deadline.js';
 import type { Claim, Clock, ControlLedger, ShardKey } from '../domain/ports.js';
 
 /** An answer of the ledger is good for so long, counted from the moment the question was sent (`design.md` §8.9). */
@@ -126,7 +127,7 @@ export class Lease {
       early.abort();
     };
     // Rejects on nudge and on stop alike; both mean: go on now.
-    await this.#clock.sleep(LOOK_EVERY_MS, AbortSignal.any([signal, early.signal])).catch(() => undefined);
+    await this.#clock.sleep(LOOK_EVERY_MS, firstOf(signal, early.signal)).catch(() => undefined);
     this.#nudge = undefined;
   }
 }

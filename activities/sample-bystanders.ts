@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { keyOf } from '../domain/contracts/plan.js';
-import type { BystanderSample, Clock, ServerObservation } from '../domain/ports.js';
+import { withDeadline } from '../domain/deadline.js';
+import type { BystanderSample, ServerObservation } from '../domain/ports.js';
 import { sampleOf } from '../domain/reporting/bystanders.js';
 import type { TaskRef } from '../domain/tasks.js';
 import type { ActivityDeps } from './deps.js';
@@ -73,7 +74,7 @@ async function sample(
     const { server, id } = task;
     samples.push({ server, id, at: clock.now(), ...sampleOf(detail) });
   };
-  await within(clock, WITHIN_MS, signal, async (limit) => {
+  const work = async (limit: AbortSignal): Promise<void> => {
     const atOnce = pLimit(SERVERS_AT_ONCE);
     const asking = [...byServer(tasks).values()].map((own) =>
       atOnce(async () => {
@@ -84,27 +85,8 @@ async function sample(
       }),
     );
     await Promise.all(asking);
-  });
+  };
+  await withDeadline(clock, WITHIN_MS, signal, work).catch(() => undefined); // who was not reached is not sampled
   signal.throwIfAborted();
-  await ledger.closing.recordSamples(runId, phase, samples, signal);
-}
-
-async function within(
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal,
-  work: (limit: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const limit = new AbortController();
-  const done = new AbortController();
-  const timer = clock.sleep(ms, done.signal).then(
-    () => {
-      limit.abort(new Error('the time for samples is over'));
-    },
-    () => undefined, // the work was done first
-  );
-  await work(AbortSignal.any([signal, limit.signal])).finally(() => {
-    done.abort();
-  });
-  await timer;
+  await ledger.closing.recordSamples(runId, phase, [...samples], signal);
 }

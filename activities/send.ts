@@ -1,3 +1,4 @@
+import { withDeadline } from '../domain/deadline.js';
 import type { Evidence, Reply, ShardTarget } from '../domain/ports.js';
 import type { Rung } from '../domain/tasks.js';
 import type { HeldLease } from './lease.js';
@@ -102,21 +103,13 @@ export async function snapshotOf(
   signal: AbortSignal,
   when: string,
 ): Promise<Evidence> {
-  const limit = new AbortController();
-  const over = new AbortController();
-  void deps.clock.sleep(SNAPSHOT_MS, over.signal).then(
-    () => {
-      limit.abort(new Error('no detail within 2 s'));
-    },
-    () => undefined, // the detail came first
-  );
   const key = { server: target.server, id: target.id };
   try {
-    const snapshot = await server.engine.inspect(refOf(target), AbortSignal.any([signal, limit.signal]));
+    const snapshot = await withDeadline(deps.clock, SNAPSHOT_MS, signal, (limit) =>
+      server.engine.inspect(refOf(target), limit),
+    );
     return { target: key, at: deps.clock.now(), what: `snapshot ${when}: "${snapshot.word}"`, snapshot };
   } catch (error) {
     return { target: key, at: deps.clock.now(), what: `no snapshot ${when}: ${reasonOf(error).why}` };
-  } finally {
-    over.abort();
   }
 }

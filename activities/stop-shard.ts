@@ -1,4 +1,5 @@
 import { keyOf } from '../domain/contracts/plan.js';
+import { firstOf } from '../domain/deadline.js';
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, Reply, ShardKey, ShardTarget } from '../domain/ports.js';
 import { settleEnded } from '../domain/stopping/judge.js';
@@ -46,9 +47,7 @@ export async function stopShard(deps: ShardDeps, key: ShardKey, context: Activit
     const sent = new Set<string>();
     const allSent = new AbortController();
     const watching =
-      servers.size > 1
-        ? watchMeanwhile(deps, scene, claim, sent, AbortSignal.any([context.signal, allSent.signal]))
-        : undefined;
+      servers.size > 1 ? watchMeanwhile(deps, scene, claim, sent, firstOf(context.signal, allSent.signal)) : undefined;
     const writer = new ShardWriter(deps.shards, claim, deps.clock);
     const ends = await Promise.allSettled(
       [...servers].map(async ([server, own]) => {

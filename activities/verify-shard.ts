@@ -1,3 +1,4 @@
+import { firstOf } from '../domain/deadline.js';
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, ShardKey, ShardTarget } from '../domain/ports.js';
 import { settleEnded } from '../domain/stopping/judge.js';
@@ -131,7 +132,7 @@ class ShardWatch {
     this.last = last;
     this.#open = new Set(targets.filter(({ outcome }) => outcome === undefined));
     this.#openAtMost = openAtMost;
-    this.signal = AbortSignal.any([signal, this.#done.signal]);
+    this.signal = firstOf(signal, this.#done.signal);
     this.#look();
   }
 

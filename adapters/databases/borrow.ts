@@ -1,28 +1,45 @@
 import { setMaxListeners } from 'node:events';
 import pg from 'pg';
 import { z } from 'zod';
+import { DeadlinePassed, withDeadline } from '../../domain/deadline.js';
 import { OffboilError } from '../../domain/errors.js';
+import type { Clock } from '../../domain/ports.js';
 
 /**
  * Runs the work on a pool's connection. Aborted, it rejects at once with the signal's reason, and the connection, whatever it was
  * doing, is thrown away.
  * @param translate makes an error of ours of anything but the abort
- * @param withinMs our own limit; passing it is translated like any other failure
+ * @param limit our own; passing it is translated like any other failure
  */
 export async function borrow<T>(
   pool: pg.Pool,
   signal: AbortSignal,
   translate: (error: Error) => Error,
   work: (client: pg.PoolClient) => Promise<T>,
-  withinMs?: number,
+  limit?: { readonly ms: number; readonly clock: Pick<Clock, 'sleep'> },
 ): Promise<T> {
-  signal.throwIfAborted();
-  setMaxListeners(0, signal); // many statements share one signal; Node warns of a leak above ten
-  const limited = withinMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
+  if (limit === undefined) return lend(pool, signal, signal, translate, work);
+  return withDeadline(limit.clock, limit.ms, signal, (limited) => lend(pool, signal, limited, translate, work)).catch(
+    (error: unknown) => {
+      throw error instanceof DeadlinePassed ? translate(error) : error;
+    },
+  );
+}
+
+/** @param limited ends with the caller's signal, or earlier */
+async function lend<T>(
+  pool: pg.Pool,
+  signal: AbortSignal,
+  limited: AbortSignal,
+  translate: (error: Error) => Error,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  limited.throwIfAborted();
+  setMaxListeners(0, limited); // many statements share one signal; Node warns of a leak above ten
   let giveUp = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     giveUp = () => {
-      reject(limited.reason as Error); // an abort's reason is passed on as it is; a limit's is a DOMException
+      reject(limited.reason as Error); // an abort's reason is passed on as it is
     };
     limited.addEventListener('abort', giveUp, { once: true });
   });

@@ -30,7 +30,7 @@ const LONG: readonly TypeId[] = [INT8, NUMERIC];
 export function createPostgresDatabase(options: {
   readonly name: string;
   readonly url: Secret;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
 }): PostgresDatabase {
   const { name, clock } = options;
   const pool = new pg.Pool({
@@ -49,7 +49,9 @@ export function createPostgresDatabase(options: {
   // One is left to find and end sessions while owners' queries take their time.
   const queryTurns = new ServerSlots(CONNECTIONS - 1);
   const run = <T>(withinMs: number, signal: AbortSignal, work: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
-    inTurn(turns, signal, () => borrow(pool, signal, (error) => databaseError(name, error), work, withinMs));
+    inTurn(turns, signal, () =>
+      borrow(pool, signal, (error) => databaseError(name, error), work, { ms: withinMs, clock }),
+    );
   const rows = <S extends z.ZodType>(
     schema: S,
     text: string,

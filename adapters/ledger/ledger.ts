@@ -28,7 +28,7 @@ export async function openLedger(url: string): Promise<OpenLedger> {
   const looks = createPool(url, LOOK_LIMITS);
   const control = createControlLedger(looks, url);
   try {
-    await pool.run('SELECT', [], AbortSignal.timeout(LIMITS.statementMs));
+    await pool.run('SELECT', [], new AbortController().signal); // the pool's own limits bound it
   } catch (error) {
     await Promise.all([pool.close(), looks.close()]);
     throw error;

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import axios, { isAxiosError } from 'axios';
-import { OffboilError } from '../../domain/errors.js';
+import { DeadlinePassed, withDeadline } from '../../domain/deadline.js';
+import { type ErrorCode, OffboilError } from '../../domain/errors.js';
 import type { Clock, Notifier } from '../../domain/ports.js';
 import type { Secret } from '../../domain/secret.js';
 
@@ -15,7 +16,7 @@ export function createWebhook(options: {
   readonly name: string;
   readonly url: Secret;
   readonly secret?: Secret;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'sleep'>;
 }): Notifier {
   const { name, url, secret, clock } = options;
   return {
@@ -30,7 +31,12 @@ export function createWebhook(options: {
         'webhook-timestamp': timestamp,
         ...(secret === undefined ? {} : { 'webhook-signature': signatureOf(secret, id, timestamp, body) }),
       };
-      const status = await post(name, url, body, headers, signal);
+      const status = await withDeadline(clock, WITHIN_MS, signal, (limit) =>
+        post(name, url, body, headers, limit),
+      ).catch((error: unknown) => {
+        if (!(error instanceof DeadlinePassed)) throw error;
+        throw failure('SERVER_TIMEOUT', name, 'did not answer within 5 s');
+      });
       if (status >= 200 && status < 300) return;
       const later = status === 429 || status >= 500;
       throw new OffboilError(
@@ -59,7 +65,7 @@ async function post(
   try {
     const { status } = await axios.post<unknown>(url.reveal(), body, {
       headers,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]),
+      signal,
       maxRedirects: 0, // a redirect would carry the notice to somebody the estate does not name
       maxContentLength: MAX_ANSWER_BYTES,
       proxy: false,
@@ -71,12 +77,11 @@ async function post(
   } catch (error) {
     signal.throwIfAborted();
     if (!isAxiosError(error)) throw error;
-    const isLate = error.code === 'ERR_CANCELED';
-    throw new OffboilError(
-      isLate ? 'SERVER_TIMEOUT' : 'SERVER_UNREACHABLE',
-      // without the axios error as cause: it holds the address
-      `The notifier ${name} ${isLate ? 'did not answer within 5 s' : `cannot be reached (${error.code ?? 'no code'})`}. The run goes on.`,
-      { notifier: name },
-    );
+    throw failure('SERVER_UNREACHABLE', name, `cannot be reached (${error.code ?? 'no code'})`);
   }
+}
+
+/** Without the axios error as cause: it holds the address. */
+function failure(code: ErrorCode, notifier: string, what: string): OffboilError {
+  return new OffboilError(code, `The notifier ${notifier} ${what}. The run goes on.`, { notifier });
 }

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createPostgresDatabase, type PostgresDatabase } from '../../../adapters/databases/postgresql.js';
+import { systemClock } from '../../../worker/clock.js';
 import { Secret } from '../../../domain/secret.js';
 import { usePostgres } from '../../support/postgres.js';
 
@@ -29,7 +30,8 @@ async function connect(
   return { client, pid: rows[0]?.pid ?? 0, lost };
 }
 
-const databaseAt = (url: string) => createPostgresDatabase({ name: 'warehouse', url: new Secret(url), clock: Date });
+const databaseAt = (url: string) =>
+  createPostgresDatabase({ name: 'warehouse', url: new Secret(url), clock: systemClock });
 
 beforeAll(async () => {
   const { client } = await connect('setup');

@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWebhook, signatureOf } from '../../../adapters/notifiers/webhook.js';
+import { systemClock } from '../../../worker/clock.js';
 import { Secret } from '../../../domain/secret.js';
 
 const never = new AbortController().signal;
 const OWN = new Secret('whsec_b2ZmYm9pbC10ZXN0LXdlYmhvb2stc2VjcmV0LTAwMDE=');
 const event = { id: 'rec-3', type: 'io.offboil.target.stopped.v1', body: { runId: 'INC-42', outcome: 'stopped' } };
-const clock = { now: () => 1767323160_000 };
+const clock = { ...systemClock, now: () => 1767323160_000 };
 
 let server: Server | undefined;
 afterEach(() => {
