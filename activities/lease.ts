@@ -1,8 +1,7 @@
 import { firstOf } from '../domain/deadline.js';
 import type { Claim, Clock, ControlLedger, ShardKey } from '../domain/ports.js';
+import { LEASE_MS } from '../domain/shard-ledger.js';
 
-/** An answer of the ledger is good for so long, counted from the moment the question was sent (`design.md` §8.9). */
-export const LEASE_MS = 250;
 const LOOK_EVERY_MS = 100;
 
 /** `stale`: no answer young enough; nothing may leave until there is one. `lost`: a newer claim exists. */

@@ -5,7 +5,7 @@ import type { Claim, Evidence, Reply, ShardKey, ShardTarget } from '../domain/po
 import { settleEnded } from '../domain/stopping/judge.js';
 import { deadlineOf, nextAct } from '../domain/stopping/next-act.js';
 import type { Rung } from '../domain/tasks.js';
-import { LEASE_MS, type HeldLease } from './lease.js';
+import type { HeldLease } from './lease.js';
 import { byServer, judgeTarget, listUntil, reasonOf, type Judged, type ServerLook } from './look-at-server.js';
 import { send } from './send.js';
 import type { ActivityContext, RunScene, SendingEnd, ServerScene, ShardDeps, StopAnswer } from './shard-deps.js';
@@ -124,7 +124,6 @@ class ServerStop {
       now: this.deps.clock.now(),
       claim: this.claim,
       timeoutMs: server.timeoutMs,
-      leaseMs: LEASE_MS,
       climb: this.scene.policy.climb,
     });
   }

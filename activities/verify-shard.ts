@@ -4,7 +4,6 @@ import type { Claim, Evidence, ShardKey, ShardTarget } from '../domain/ports.js'
 import { settleEnded } from '../domain/stopping/judge.js';
 import { deadlineOf, nextAct, rungAbove, watchedUntil } from '../domain/stopping/next-act.js';
 import type { Rung } from '../domain/tasks.js';
-import { LEASE_MS } from './lease.js';
 import {
   byServer,
   judgeTarget,
@@ -222,7 +221,6 @@ class ServerWatch {
       now,
       claim: this.claim,
       timeoutMs,
-      leaseMs: LEASE_MS,
       climb: this.scene.policy.climb,
       isWatching: true,
     });

@@ -4,6 +4,9 @@ import type { Outcome, Tally } from './outcomes.js';
 import type { Reply } from './ports.js';
 import type { ObservedTask, Rung, TargetKey, TaskDetail } from './tasks.js';
 
+/** An answer of the ledger is good for so long, counted from the moment the question was sent (`design.md` §8.9). */
+export const LEASE_MS = 250;
+
 /** The part of a wave that one activity handles. `wave` counts from 1; `shard` from 0. */
 export interface ShardKey {
   readonly runId: string;

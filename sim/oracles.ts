@@ -1,4 +1,3 @@
-import { LEASE_MS } from '../activities/lease.js';
 import { keyOf } from '../domain/contracts/plan.js';
 import { OUTCOME_FACTS, type Outcome } from '../domain/outcomes.js';
 import type { Claim, ControlState, Evidence, Reply, ShardKey, ShardLedger } from '../domain/ports.js';
@@ -70,6 +69,8 @@ interface TargetRecord {
   outcome?: Outcome;
 }
 
+/** A brake or pause is answered so long after its control row, and from then on nothing leaves (`design.md` §8.9). */
+const ANSWERED_AFTER_MS = 250;
 /** Discovery's list serves for so long (`design.md` §8.2). */
 const SEEN_SERVES_MS = 1000;
 /** A server that cannot be reached is tried three times, half a second apart. */
@@ -97,7 +98,8 @@ export class Oracles {
   commanded(state: ControlState): void {
     if (this.#held?.by === 'brake') return;
     if (state === 'go') this.#held = undefined;
-    else this.#held = { by: state === 'braked' ? 'brake' : 'pause', answeredAt: this.#scheduler.now + LEASE_MS };
+    else
+      this.#held = { by: state === 'braked' ? 'brake' : 'pause', answeredAt: this.#scheduler.now + ANSWERED_AFTER_MS };
   }
 
   /** A person's `retry` of all that is not proven. */
@@ -185,7 +187,7 @@ export class Oracles {
     const { claim } = knowledge;
     if (claim === undefined) return;
     const newer = this.#claims.get(shardName(claim))?.find(({ epoch }) => epoch > claim.epoch);
-    if (newer !== undefined && this.#scheduler.now > newer.at + LEASE_MS) {
+    if (newer !== undefined && this.#scheduler.now > newer.at + ANSWERED_AFTER_MS) {
       this.#violate(
         'request after a take-over',
         `${what}, ${this.#scheduler.now - newer.at} ms after epoch ${newer.epoch} was claimed`,

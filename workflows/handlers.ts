@@ -4,6 +4,7 @@ import type { Actor } from '../domain/contracts/report.js';
 import { approvalRefusal } from '../domain/planning/confirmation.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { PersonalAct } from '../domain/ports.js';
+import { LEASE_MS } from '../domain/shard-ledger.js';
 import type { Hold } from '../domain/standing.js';
 import { refusal, refusalOf } from './failures.js';
 import * as messages from './messages.js';
@@ -11,8 +12,6 @@ import type { Pursuits } from './pursuits.js';
 import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 
-/** A worker believes an answer of the ledger for so long: after it, nothing leaves (`design.md` §8.9). */
-const LEASE_MS = 250;
 /** So long an order waits for the ledger. */
 const CONTROL_MS = 2000;
 /** Phases in which something may still be asked of targets. */

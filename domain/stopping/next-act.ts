@@ -1,4 +1,5 @@
 import type { Attempt, Claim, ShardTarget } from '../ports.js';
+import { LEASE_MS } from '../shard-ledger.js';
 import type { Rung } from '../tasks.js';
 import { requestedAt } from './judge.js';
 
@@ -24,8 +25,6 @@ export interface ActContext {
   readonly claim: Holder;
   /** Limit of one request: a lost one may arrive so long after it left. */
   readonly timeoutMs: number;
-  /** How long an earlier claim may have believed in its right to send. */
-  readonly leaseMs: number;
   readonly climb: 'ask' | 'auto';
   /** Watching, not sending: see `watchedUntil`. */
   readonly isWatching?: boolean;
@@ -44,7 +43,7 @@ export function nextAct(target: ShardTarget, context: ActContext): Act {
   if (last !== undefined && last.reply === undefined) {
     // In doubt. An attempt of this very claim is simply under way.
     if (last.epoch >= context.claim.epoch) return { kind: 'wait', until: context.now + context.timeoutMs };
-    return { kind: 'check', at: context.claim.at + context.leaseMs + context.timeoutMs, rung: last.rung, n };
+    return { kind: 'check', at: context.claim.at + LEASE_MS + context.timeoutMs, rung: last.rung, n };
   }
   if (target.again !== undefined) return { kind: 'send', rung: target.again.rung ?? last?.rung ?? target.rungs[0], n };
   if (target.outcome !== undefined) return { kind: 'none' };
@@ -75,12 +74,7 @@ function repeatOrWait(target: ShardTarget, last: Attempt, context: ActContext, d
   const n = last.n + 1;
   if (last.reply === 'unanswered') {
     // Counted from the answer that never came: a request may leave long after it was intended (simulated).
-    return {
-      kind: 'check',
-      at: askedAt(last, context.claim) + context.timeoutMs + context.leaseMs,
-      rung: last.rung,
-      n,
-    };
+    return { kind: 'check', at: askedAt(last, context.claim) + context.timeoutMs + LEASE_MS, rung: last.rung, n };
   }
   // A safe stop leaves the word `Running` until all rows are through: nothing to repeat.
   const isRepeated = onRung.some(({ reply, n: other }) => reply === 'acknowledged' && other < last.n);

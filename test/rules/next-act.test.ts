@@ -6,7 +6,6 @@ const context: ActContext = {
   now: 100_000,
   claim: { epoch: 2, at: 99_000 },
   timeoutMs: 10_000,
-  leaseMs: 250,
   climb: 'auto',
 };
 

@@ -1,4 +1,4 @@
-import { LEASE_MS } from '../../activities/lease.js';
+import { LEASE_MS } from '../../domain/shard-ledger.js';
 import type { Contract, Estate, ServerEntry } from '../../domain/contracts/estate.js';
 import { durationMs } from '../../domain/contracts/request.js';
 import { policyNames, resolvePolicy } from '../../domain/planning/policies.js';
