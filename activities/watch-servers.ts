@@ -1,9 +1,11 @@
-import { keyOf } from '../domain/contracts/plan.js';
-import { findCameBack } from '../domain/reporting/came-back.js';
+import { keyOf, type PlannedTarget } from '../domain/contracts/plan.js';
+import { type CameBack, findCameBack, STARTED_AGAIN } from '../domain/reporting/came-back.js';
 import { judgeBystanders } from '../domain/reporting/bystanders.js';
-import type { BystanderSample, RunRecord, ServerObservation } from '../domain/ports.js';
+import type { BystanderSample, Contradiction, RunRecord, ServerObservation } from '../domain/ports.js';
+import { judge } from '../domain/stopping/judge.js';
 import { observe } from './discover.js';
 import type { ActivityDeps } from './deps.js';
+import { refOf } from './look-at-server.js';
 import { sampleAgain } from './sample-bystanders.js';
 import type { ActivityContext } from './shard-deps.js';
 
@@ -35,7 +37,8 @@ export async function watchServers(
     const left = untilMs - deps.clock.now();
     await deps.clock.sleep(Math.max(0, Math.min(wait, left)), signal);
     const after = await observeTouched(deps, facts.run, group, 'watch', signal);
-    const rows = findCameBack({ facts, before, after, startedByUs });
+    const restarted = await judgeAgain(deps, facts.run, group, after, signal);
+    const rows = [...findCameBack({ facts, before, after, startedByUs }), ...restarted];
     await deps.ledger.closing.recordCameBack(runId, rows, signal);
     if (deps.clock.now() >= untilMs) return { cameBack: rows.length };
   }
@@ -48,7 +51,64 @@ export async function lookAfterwards(
   { signal }: ActivityContext,
 ): Promise<void> {
   const run = await deps.ledger.runs.read(runId, signal);
-  await sampleAgain(deps, runId, await observeTouched(deps, run, group, 'after', signal), signal);
+  const after = await observeTouched(deps, run, group, 'after', signal);
+  await deps.ledger.closing.recordCameBack(runId, await judgeAgain(deps, run, group, after, signal), signal);
+  await sampleAgain(deps, runId, after, signal);
+}
+
+/**
+ * Judges the proofs of a group again by a later list: the same identity at work again takes a proof back, unless a later start is
+ * proven. Where the list has no start, one detail of the task tells it.
+ * @returns who was started again under its own id
+ */
+async function judgeAgain(
+  deps: ActivityDeps,
+  run: RunRecord,
+  group: number,
+  after: readonly ServerObservation[],
+  signal: AbortSignal,
+): Promise<CameBack[]> {
+  const atWork = new Map(
+    after.flatMap(({ askedAt, tasks = [] }) =>
+      tasks.filter(({ state }) => state === 'active').map((task) => [keyOf(task), { askedAt, task }] as const),
+    ),
+  );
+  if (atWork.size === 0) return [];
+  const contradictions: Contradiction[] = [];
+  const restarted: CameBack[] = [];
+  for (const { target, at } of await deps.ledger.closing.proven(run.runId, group, signal)) {
+    const seen = atWork.get(keyOf(target));
+    if (seen === undefined || judge(target, { kind: 'complete', task: seen.task }) !== 'active') continue;
+    const startedAtMs = seen.task.startedAtMs ?? (await startOf(deps, run, target, signal));
+    if (startedAtMs !== undefined && startedAtMs > at)
+      restarted.push({ task: seen.task, why: `${STARTED_AGAIN} (${seen.task.word})`, active: true });
+    else {
+      const what = `ended at ${clockTime(at)}, at work again at ${clockTime(seen.askedAt)}: the list says "${seen.task.word}"`;
+      contradictions.push({ target: { server: target.server, id: target.id }, at: seen.askedAt, what });
+    }
+  }
+  if (contradictions.length > 0) await deps.ledger.closing.recordContradictions(run.runId, contradictions, signal);
+  return restarted;
+}
+
+async function startOf(
+  deps: ActivityDeps,
+  { estate, estateHash }: RunRecord,
+  target: PlannedTarget,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const server = estate?.servers.find(({ name }) => name === target.server);
+  if (server === undefined || estateHash === undefined) return undefined;
+  const detail = await deps.estates
+    .engine(estateHash, server)
+    .inspect(refOf(target), signal)
+    .catch(() => undefined);
+  signal.throwIfAborted();
+  return detail?.startedAtMs;
+}
+
+function clockTime(at: number): string {
+  return new Date(at).toISOString().slice(11, 19);
 }
 
 async function observeTouched(

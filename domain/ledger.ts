@@ -136,6 +136,20 @@ export type PersonalAct =
   /** Not a person's either: a gate that was passed. The first time counts. */
   | ({ readonly kind: 'gate' } & PassedGate);
 
+/** A target that an observation showed ended. */
+export interface ProvenTarget {
+  readonly target: PlannedTarget;
+  /** When that was recorded. */
+  readonly at: number;
+}
+
+/** A later list that shows an ended target at work again, under the same identity. */
+export interface Contradiction {
+  readonly target: TargetKey;
+  readonly at: number;
+  readonly what: string;
+}
+
 /** One server's observation for one run. */
 export interface ServerObservation {
   readonly server: string;
@@ -225,6 +239,10 @@ export interface ClosingLedger {
   /** One sample a bystander: the first of those before, the last of those after. */
   samples(runId: string, phase: 'before' | 'after', signal: AbortSignal): Promise<BystanderSample[]>;
   recordBystanders(runId: string, verdicts: readonly BystanderVerdict[], signal: AbortSignal): Promise<void>;
+  /** Targets of one group of touched servers that count as ended. */
+  proven(runId: string, group: number, signal: AbortSignal): Promise<ProvenTarget[]>;
+  /** Takes proofs back: these targets are unconfirmed from now on. The first time counts. */
+  recordContradictions(runId: string, rows: readonly Contradiction[], signal: AbortSignal): Promise<void>;
   recordCameBack(
     runId: string,
     rows: readonly { readonly task: TaskRef; readonly why: string }[],

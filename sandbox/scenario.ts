@@ -61,6 +61,8 @@ export interface Traits {
   readonly child?: { readonly rowsFlow: true };
   /** It ends by itself when it has stood in so many lists: between plan and stop, say. */
   readonly endsAfterLists?: number;
+  /** So long after its end it says Running again and works on, as if it had never ended. */
+  readonly worksOnAfterMs?: number;
   /** It logs a line so often, which moves its `log_date` where that is the time of the last line. */
   readonly logsEveryMs?: number;
   /** So long after its end a new task of the same name appears. */

@@ -28,6 +28,7 @@ export async function closingSteps(run: RunState, pursuits: Pursuits): Promise<v
   if (plan.hasCompensations) await compensate(run, pursuits);
   if (run.brake === undefined && plan.policy.watchAfterMs > 0) await watch(run, lastGateAt + plan.policy.watchAfterMs);
   await inGroups(run, 'last look', (place, group) => lastLook(run, place, group));
+  run.retally(await steps.readTallies({ runId })); // a later list may have taken a proof back
   await steps.certifyBystanders({ runId });
 }
 

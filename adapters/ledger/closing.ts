@@ -1,13 +1,23 @@
 import { z } from 'zod';
 import { keyOf } from '../../domain/contracts/plan.js';
 import type { CheckResult } from '../../domain/contracts/report.js';
+import { OUTCOME_FACTS, OUTCOMES } from '../../domain/outcomes.js';
 import { OffboilError } from '../../domain/errors.js';
 import type { ClosingLedger, RunFacts, TargetFacts } from '../../domain/ports.js';
 import type { TargetKey } from '../../domain/tasks.js';
 import { audit } from './audit.js';
 import { readPlan } from './plans.js';
 import { json, type LedgerPool, type Sql } from './pool.js';
-import { actRow, bystanderRow, checkRow, compensationRow, sampleRow, targetFactsRow, taskRefRow } from './rows.js';
+import {
+  actRow,
+  bystanderRow,
+  checkRow,
+  compensationRow,
+  provenRow,
+  sampleRow,
+  targetFactsRow,
+  taskRefRow,
+} from './rows.js';
 import { readRun } from './runs.js';
 import { evidenceColumns } from './shards.js';
 
@@ -122,6 +132,39 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
         signal,
       );
     },
+
+    async proven(runId, group, signal) {
+      const rows = await pool.rows(
+        provenRow,
+        `SELECT t.planned, o.at FROM outcomes o
+           JOIN targets t ON t.run_id = o.run_id AND t.server = o.server AND t.id = o.id
+          WHERE o.run_id = $1 AND o.linger = $2 AND o.final AND o.outcome = ANY ($3)`,
+        [runId, group, OUTCOMES.filter((outcome) => OUTCOME_FACTS[outcome].proven)],
+        signal,
+      );
+      return rows.map(({ planned, at }) => ({ target: planned, at }));
+    },
+
+    recordContradictions: (runId, rows, signal) =>
+      pool.transaction('BEGIN', signal, async (sql) => {
+        const [servers, ids] = [rows.map(({ target }) => target.server), rows.map(({ target }) => target.id)];
+        const columns = [runId, servers, ids, rows.map(({ at }) => at), rows.map(({ what }) => what)];
+        await sql.run(
+          `WITH first AS (
+             INSERT INTO contradictions (run_id, server, id, at)
+             SELECT $1, i.server, i.id, i.at FROM unnest($2::text[], $3::text[], $4::bigint[]) AS i (server, id, at)
+             ON CONFLICT DO NOTHING RETURNING server, id
+           )
+           INSERT INTO evidence (run_id, server, id, at, what, final, late, ending)
+           SELECT $1, i.server, i.id, i.at, i.what, false, false, false
+             FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) AS i (server, id, at, what)
+             JOIN first f ON f.server = i.server AND f.id = i.id`,
+          columns,
+          signal,
+        );
+        for (const { target, at, what } of rows)
+          await audit(sql, { runId, at, action: 'target.contradicted', what: `${keyOf(target)}: ${what}` }, signal);
+      }),
 
     async recordCameBack(runId, rows, signal) {
       await pool.run(

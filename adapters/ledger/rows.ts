@@ -127,6 +127,8 @@ export const targetFactsRow = targetRow.extend({
   evidence: z.array(z.object({ at: z.number(), what: z.string() })),
 });
 
+export const provenRow = z.object({ planned: written<PlannedTarget>(), at: z.number() });
+
 export const checkRow = z.object({
   phase: z.enum(['before', 'after']),
   position: z.number(),

@@ -1,9 +1,10 @@
 import { keyOf } from '../contracts/plan.js';
 import type { Selection } from '../contracts/request.js';
-import { OUTCOME_FACTS } from '../outcomes.js';
 import type { RunFacts, ServerObservation, TargetFacts } from '../ports.js';
 import { selectTasks } from '../selection/select-tasks.js';
 import type { ObservedTask, TaskRef } from '../tasks.js';
+
+export const STARTED_AGAIN = 'started again under its own id';
 
 export interface CameBack {
   readonly task: TaskRef;
@@ -22,8 +23,7 @@ export interface CameBackInput {
 }
 
 /**
- * What came back after the stop: a task under a target's name or id with another identity, a target that was proven ended and
- * is at work again, or a task that started meanwhile and fits the selection. Named, never stopped without a new plan.
+ * What came back after the stop: a task under a target's name or id with another identity, or a task that started meanwhile and fits the selection. Named, never stopped without a new plan.
  */
 export function findCameBack({ facts, before, after, startedByUs }: CameBackInput): CameBack[] {
   const known = new Set(before.flatMap(({ tasks = [] }) => tasks.map(identityOf)));
@@ -41,7 +41,7 @@ export function findCameBack({ facts, before, after, startedByUs }: CameBackInpu
     .filter((task) => !startedByUs.has(keyOf(task)))
     .flatMap((task) => {
       const target = targets.get(keyOf(task));
-      const why = target === undefined ? whyNew(task) : whyNoLongerTheTarget(task, target);
+      const why = target === undefined ? whyNew(task) : whyNoLongerTheTarget(task, target.target);
       if (why === undefined) return [];
       const { server, id, name, kind } = task;
       return [{ task: { server, id, name, kind }, why: `${why} (${task.word})`, active: task.state !== 'ended' }];
@@ -57,15 +57,13 @@ function fittingNow({ request, estate }: RunFacts['run'], after: readonly Server
   return new Set(chosen.map(({ task }) => keyOf(task)));
 }
 
-/** Whether the entry under a target's own key is another run of it, or another task. */
-function whyNoLongerTheTarget(task: ObservedTask, { target, outcome }: TargetFacts): string | undefined {
+/** Whether the entry under a target's own key is another run of it, or another task. The same one at work again is neither. */
+function whyNoLongerTheTarget(task: ObservedTask, target: TargetFacts['target']): string | undefined {
   if (task.name !== target.name || task.kind !== target.kind)
     return `the id of ${target.name} now belongs to ${task.name}`;
-  if (target.startedAt !== undefined && task.startedAt !== undefined && target.startedAt !== task.startedAt) {
-    return 'started again under its own id';
-  }
-  const isProven = outcome !== undefined && OUTCOME_FACTS[outcome].proven;
-  return isProven && task.state === 'active' ? 'was proven ended, and is at work again' : undefined;
+  const isAnother =
+    target.startedAt !== undefined && task.startedAt !== undefined && target.startedAt !== task.startedAt;
+  return isAnother ? STARTED_AGAIN : undefined;
 }
 
 /** A task as one execution: a restart under the same id is another one, where the list shows start times. */

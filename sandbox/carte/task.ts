@@ -307,12 +307,27 @@ export class Task {
     this.endedBy = by;
     this.endedAt = Date.now();
     this.#changed();
+    this.#workOn();
     const { comesBackAfterMs, ...traits } = this.spec.traits ?? {};
     if (comesBackAfterMs === undefined) return;
     const { id: _, ...spec } = this.spec;
     this.#later(comesBackAfterMs, () =>
       this.#host.add({ ...spec, name: this.name, count: 1, startedSecondsAgo: 0, traits }),
     );
+  }
+
+  #workOn(): void {
+    const after = this.spec.traits?.worksOnAfterMs;
+    if (after === undefined) return;
+    this.#later(after, () => {
+      this.state = 'running';
+      this.threads = 1;
+      this.endedAt = undefined;
+      this.endedBy = undefined;
+      this.stopped = false;
+      this.#movingSince = Date.now();
+      this.#changed();
+    });
   }
 
   #freeze(): void {

@@ -128,6 +128,23 @@ describe('a task that does not keep to the time', () => {
     expect(report.needsYou).toEqual([]);
   });
 
+  for (const personality of ['8.2', '9.4'] as const) {
+    it(`and is at work again under the same identity (${personality}): its proof is taken back, and the run is not green`, async () => {
+      const tasks = [aTask('load_orders', { traits: { worksOnAfterMs: 700 } }), aTask('load_good')];
+      const system = await startSystem({
+        postgres,
+        servers: [aServer('carte-1', tasks, { personality })],
+        estate: { policies: { watching: { extends: 'quick', watchAfter: '3s' } } },
+      });
+
+      const { result, report } = await system.run({ policy: 'watching' });
+
+      expect(result).toMatchObject({ end: 'incomplete', exitCode: 2, outcomes: { stopped: 1, unconfirmed: 1 } });
+      expect(toldOf(resultOf(report, 'load_orders'))).toMatch(/ended at [\d:]+, at work again at [\d:]+/);
+      expect(report.cameBack).toEqual([]);
+    });
+  }
+
   it('and comes back after the last wave: is named for a look, and leaves the code alone', async () => {
     const system = await startSystem({
       postgres,

@@ -183,6 +183,15 @@ CREATE TABLE bystanders (
   PRIMARY KEY (run_id, server, id)
 );
 
+-- A proof that a later list took back: the same identity at work again. It stands against whatever ended the target.
+CREATE TABLE contradictions (
+  run_id text NOT NULL REFERENCES runs,
+  server text NOT NULL,
+  id text NOT NULL,
+  at bigint NOT NULL,
+  PRIMARY KEY (run_id, server, id)
+);
+
 CREATE TABLE came_back (
   run_id text NOT NULL REFERENCES runs,
   server text NOT NULL,
@@ -238,16 +247,18 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'samples', 'retries', 'checks', 'approvals', 'audit'] LOOP
+  FOREACH name IN ARRAY ARRAY['attempts', 'evidence', 'snapshots', 'samples', 'retries', 'checks', 'approvals', 'contradictions', 'audit'] LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION offboil_append_only()', name);
   END LOOP;
 END $$;
 
--- An outcome is what the evidence says: the final one, else the latest provisional one, else none.
+-- An outcome is what the evidence says: the final one, else the latest provisional one, else none. One that was contradicted is
+-- unconfirmed.
 CREATE VIEW outcomes AS
 SELECT t.run_id, t.server, t.id, t.position, t.wave, t.shard, t.linger,
-       e.seq, e.at, e.outcome, coalesce(e.final, false) AS final, coalesce(e.late, false) AS late, e.rung,
+       e.seq, coalesce(c.at, e.at) AS at, CASE WHEN c.at IS NULL THEN e.outcome ELSE 'unconfirmed' END AS outcome,
+       c.at IS NULL AND coalesce(e.final, false) AS final, coalesce(e.late, false) AS late, e.rung,
        -- requests that may have left: all but those that provably did not
        (SELECT count(*)::integer FROM attempts a
          WHERE a.run_id = t.run_id AND a.server = t.server AND a.id = t.id AND NOT a.is_reply
@@ -258,5 +269,6 @@ LEFT JOIN LATERAL (
   SELECT * FROM evidence x
    WHERE x.run_id = t.run_id AND x.server = t.server AND x.id = t.id AND x.outcome IS NOT NULL
    ORDER BY x.final DESC, x.seq DESC LIMIT 1
-) e ON true;
+) e ON true
+LEFT JOIN contradictions c ON c.run_id = t.run_id AND c.server = t.server AND c.id = t.id;
 `;
