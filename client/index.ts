@@ -16,6 +16,7 @@ import type {
   SurveyInput,
 } from '../workflows/messages.js';
 import { TASK_QUEUE, workflowIdOf } from '../workflows/messages.js';
+import { plainMarkdown } from '../domain/wording.js';
 import { clipBytes } from './long-texts.js';
 import { type ConnectOptions, connectTemporal } from './connect.js';
 import { type PlanDocument, planDocumentSchema, type SurveyedTask, surveyDocumentSchema } from './plan-document.js';
@@ -173,7 +174,7 @@ export class OffboilClient {
         // Temporal ids alone do not give one run per request; the first activity decides from the ledger.
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: clipBytes(`${parsed.requestedBy}: ${parsed.reason}`, SUMMARY_BYTES),
+        staticSummary: clipBytes(plainMarkdown(`${parsed.requestedBy}: ${parsed.reason}`), SUMMARY_BYTES),
         memo: { [HASH_MEMO]: hash },
       }),
     );

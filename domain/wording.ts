@@ -35,3 +35,8 @@ export function serverRestarted(uptime: string): string {
 export function saysRestarted(what: string): boolean {
   return what.includes(RESTARTED);
 }
+
+/** People's text where Temporal's Web UI shows Markdown: names and reasons must not become links or headings. */
+export function plainMarkdown(text: string): string {
+  return text.replace(/[\\`*_{}[\]<>()#+!|]/g, '\\$&').replace(/\s+/g, ' ');
+}

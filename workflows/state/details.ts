@@ -2,6 +2,7 @@ import type { PlanBrief } from '../../activities/plan-run.js';
 import type { Progress } from '../../domain/contracts/messages.js';
 import type { TerminationRequest } from '../../domain/contracts/request.js';
 import { OUTCOMES } from '../../domain/outcomes.js';
+import { plainMarkdown } from '../../domain/wording.js';
 
 /** The Markdown that the Web UI shows as current details: who and why, where it stands, what it waits for. */
 export function detailsOf(request: TerminationRequest, progress: Progress, plan: PlanBrief | undefined): string {
@@ -10,15 +11,18 @@ export function detailsOf(request: TerminationRequest, progress: Progress, plan:
     outcomes[outcome] === undefined ? [] : [`${outcome} ${outcomes[outcome]}`],
   );
   const lines = [
-    `**${escape(request.reason)}**`,
-    `asked by ${escape(request.requestedBy)} · mode ${request.mode} · policy ${escape(request.policy)}${request.emergency ? ' · EMERGENCY' : ''}`,
+    `**${plainMarkdown(request.reason)}**`,
+    `asked by ${plainMarkdown(request.requestedBy)} · mode ${request.mode} · policy ${plainMarkdown(request.policy)}${request.emergency ? ' · EMERGENCY' : ''}`,
     '',
     '| phase | wave | planned | requested | proven | outcomes | left |',
     '|---|---|---|---|---|---|---|',
     `| ${phase} | ${wave}/${waves} | ${planned} | ${requested} | ${proven} | ${counts.join(', ') || '–'} | ${eta(etaSeconds)} |`,
   ];
   if (waits !== undefined) {
-    lines.push('', `**Waits:** ${escape(waits.reason)}${waits.until === undefined ? '' : ` (until ${waits.until})`}`);
+    lines.push(
+      '',
+      `**Waits:** ${plainMarkdown(waits.reason)}${waits.until === undefined ? '' : ` (until ${waits.until})`}`,
+    );
     lines.push(...waits.answers.map((answer) => `- \`${answer}\``));
   }
   if (plan !== undefined) {
@@ -37,9 +41,4 @@ const MOST_WAVES = 60;
 
 function eta(seconds: number | undefined): string {
   return seconds === undefined ? '–' : `about ${seconds} s`;
-}
-
-/** Names and reasons are people's text: they must not become Markdown. */
-function escape(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>()#+!|]/g, '\\$&').replace(/\s+/g, ' ');
 }
