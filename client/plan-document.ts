@@ -28,6 +28,8 @@ export const planDocumentSchema = z.looseObject({
   left: z.array(z.looseObject({ ...target, why: z.string() })).default([]),
   findings: z.array(z.looseObject({ level: z.enum(['info', 'warning']), text: z.string() })).default([]),
   notSeen: z.array(z.string()).default([]),
+  /** By `<server>/<id>`: what people read of a target, beside what is hashed. */
+  extras: z.record(z.string(), z.looseObject({ group: z.string().optional() })).default({}),
 });
 export type PlanDocument = z.infer<typeof planDocumentSchema>;
 

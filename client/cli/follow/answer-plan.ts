@@ -29,7 +29,10 @@ export async function answerPlan(session: Session, handle: RunHandle, consent: C
   if (summary === null) throw new OffboilError('MESSAGE_REFUSED', say('message.noPlan', { run: handle.requestId }));
   const { requestId: runId } = handle;
   const requestedBy = consent?.isApprover === true ? undefined : consent?.by;
-  const plan = await shownPlan({ runId, summary, confirm: summary.confirm, requestedBy }, () => handle.plan());
+  const { phase, waits } = await handle.progress();
+  const validUntil = phase === 'confirm' ? waits?.until : undefined;
+  const known = { runId, summary, confirm: summary.confirm, requestedBy, validUntil };
+  const plan = await shownPlan(known, () => handle.plan());
   screen.lines(planLines(say, plan));
   if (consent === undefined || plan.confirm === 'none') return;
   if (plan.confirm !== 'count' && consent.isApprover !== true) {

@@ -12,6 +12,7 @@ export interface KnownPlan {
   readonly summary: PlanSummary;
   readonly confirm: ConfirmNeed | undefined;
   readonly requestedBy?: string | undefined;
+  readonly validUntil?: string | undefined;
   readonly notSeen?: readonly string[];
 }
 

@@ -17,6 +17,9 @@ export const SCREEN_TEXTS = {
   'column.kind': { en: 'KIND', zh: '种类' },
   'column.state': { en: 'STATE', zh: '状态' },
   'column.priority': { en: 'PRIORITY', zh: '优先级' },
+  'column.age': { en: 'RUNS FOR', zh: '已运行' },
+  'column.group': { en: 'GROUP', zh: '组' },
+  'column.how': { en: 'HOW', zh: '方式' },
   'column.wave': { en: 'WAVE', zh: '批次' },
   'column.servers': { en: 'SERVERS', zh: '服务器数' },
   'column.outcome': { en: 'OUTCOME', zh: '结果' },
@@ -81,6 +84,8 @@ export const SCREEN_TEXTS = {
     en: 'Nothing matches the selection: there is nothing to stop.',
     zh: '没有任务符合选择：无可停止。',
   },
+  'plan.allTargets': { en: 'every target: {command}', zh: '全部目标：{command}' },
+  'plan.valid': { en: 'may be agreed to until {time}', zh: '可同意至 {time}' },
   'plan.left': { en: 'Fits, and is left alone:', zh: '符合选择但不会触碰：' },
   'plan.leftCount': {
     en: '{n:task} left alone though selected; the whole plan gives the names (--json)',

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { displayWidth, fit, tableLines } from '../../../client/cli/render/table.js';
 import { progressLine, waitsLines } from '../../../client/cli/render/progress.js';
+import { planLines } from '../../../client/cli/render/plan.js';
+import { planDocumentSchema } from '../../../client/plan-document.js';
+import { plainMarkdown } from '../../../domain/wording.js';
 import { reportLines } from '../../../client/cli/render/report-text.js';
 import { renderReportHtml } from '../../../client/cli/render/report-html.js';
 import { nextSteps, verdictLine } from '../../../client/cli/render/verdict.js';
@@ -93,6 +96,59 @@ describe('the progress line', () => {
       'answer with:',
       '  offboil resume INC-42',
     ]);
+  });
+});
+
+describe('a plan on the screen', () => {
+  const target = (id: string, name: string, startedAt?: string) => ({
+    ...{ server: 'carte-1', id, name, kind: 'job' as const, rungs: ['safe', 'stop'] },
+    ...(startedAt === undefined ? {} : { startedAt }),
+  });
+  const shown = (targets: ReturnType<typeof target>[]): string[] =>
+    planLines(
+      say,
+      {
+        runId: 'INC-42',
+        summary: { planHash: 'sha256:1', left: 0, findings: [], waves: [{ priority: 'low', targets: 3, servers: 1 }] },
+        targets: targets.length,
+        confirm: 'count',
+        validUntil: '2026-11-24T02:30:00Z',
+        notSeen: [],
+        whole: planDocumentSchema.parse({
+          planHash: 'sha256:1',
+          plan: { runId: 'INC-42', waves: [{ priority: 'low', targets }] },
+          extras: { 'carte-1/a1': { group: 'erp' }, 'carte-1/a2': { group: 'erp' } },
+        }),
+      },
+      Date.parse('2026-11-24T02:15:00Z'),
+    );
+
+  it('names every target with kind, age, group and how it is stopped, those of one name folded', () => {
+    const lines = shown([
+      target('a1', 'load_orders', '2026-11-24T02:10:00Z'),
+      target('a2', 'load_orders', '2026-11-24T00:10:00Z'),
+      target('a3', 'load_items'),
+    ]);
+    expect(lines.find((line) => line.includes('load_orders'))).toMatch(
+      /^carte-1 +load_orders ×2 +job +2h +erp +safe → stop$/,
+    );
+    expect(lines.find((line) => line.includes('load_items'))).toMatch(/^carte-1 +load_items +job +\? +safe → stop$/);
+  });
+
+  it('says until when it may be agreed to', () => {
+    expect(shown([target('a1', 'load_orders')])).toContain('may be agreed to until 2026-11-24T02:30:00Z');
+  });
+
+  it('shows the first twenty names, and how to see all', () => {
+    const lines = shown(Array.from({ length: 25 }, (_, index) => target(`t${index}`, `load_${index}`)));
+    expect(lines.filter((line) => line.startsWith('carte-1'))).toHaveLength(20);
+    expect(lines).toEqual(expect.arrayContaining(['… and 5 more', 'every target: offboil plan INC-42 --json']));
+  });
+});
+
+describe('text of people in the Web UI', () => {
+  it('never becomes Markdown', () => {
+    expect(plainMarkdown('[x](http://evil) **now**\n# h')).toBe('\\[x\\]\\(http://evil\\) \\*\\*now\\*\\* \\# h');
   });
 });
 
