@@ -52,9 +52,12 @@ export function nextAct(target: ShardTarget, context: ActContext): Act {
   if (last.reply === 'rejected') return { kind: 'none' };
   const deadline = timeOf(target, context) ?? context.now;
   const act = repeatOrWait(target, last, context, deadline);
-  // What was lost is asked again however long nobody worked: a check that is due comes before any deadline.
-  if (act.kind === 'check') return act;
-  return context.now >= deadline ? climb(target, last.rung, n, context) : act;
+  if (context.now < deadline) return act;
+  // What was lost while nobody watched is asked again, however long that was, before anything harder is.
+  const wasUnwatched = (deadlineOf(target, context.claim) ?? 0) < context.claim.at;
+  if (act.kind === 'check' && last.reply === 'unanswered' && wasUnwatched) return act;
+  const harder = climb(target, last.rung, n, context);
+  return harder.kind === 'none' && act.kind === 'check' ? act : harder;
 }
 
 /** Nothing was requested yet: the first rung, unless somebody else's stop is already under way. */
