@@ -114,6 +114,8 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
       },
       () => run.brake !== undefined,
     );
+    // the plan may be frozen although its answer never came: then its targets need their outcome
+    if (run.plan === undefined) await skipBraked(run);
   } else {
     run.planned(frozen);
   }
@@ -136,6 +138,7 @@ async function drive(run: RunState, pursuits: Pursuits, input: RunInput): Promis
   }
   run.enter('report');
   await condition(() => run.unwritten === 0);
+  run.stage = 'over'; // an order that came now would be answered and change nothing
   const result = await steps.closeRun({ runId: run.runId, ending: { how: run.brake?.how ?? 'finished' } });
   void tell(run, { id: `${run.runId}_finished`, type: 'run.finished', text: result.message });
   return result;
@@ -192,12 +195,16 @@ function expired(why: string): OffboilError {
 
 function dryRunResult(run: RunState): RunResult {
   const { targets } = run.tally();
+  const { brake } = run;
   return {
     schemaVersion: 1,
     runId: run.runId,
-    end: 'completed',
-    exitCode: 0,
-    message: `Dry run: ${counted(targets, 'task')} would be stopped, nothing was sent.`,
+    end: brake?.how ?? 'completed',
+    exitCode: brake === undefined ? 0 : 4,
+    message:
+      brake === undefined
+        ? `Dry run: ${counted(targets, 'task')} would be stopped, nothing was sent.`
+        : `Dry run: ${brake.how} by ${brake.by}, nothing was sent.`,
     planned: targets,
     outcomes: {},
     ...(run.plan === undefined ? {} : { planHash: run.plan.planHash }),
