@@ -40,8 +40,8 @@ describe('the log of a worker', { timeout: 120_000 }, () => {
         /^\[WARN\] openRun of offboil\/INC-1: REQUEST_CONFLICT: INC-1 already names another request\./,
       ),
       expect.stringMatching(/^\[WARN\] offboil\/INC-1 closes as failed: REQUEST_CONFLICT: INC-1 already names/),
-      expect.stringMatching(/^\[WARN\] openRun of offboil\/INC-2: REQUEST_INVALID: .* Unrecognized key: "colour"$/),
-      expect.stringMatching(/^\[WARN\] offboil\/INC-2 closes as failed: REQUEST_INVALID: .*"colour"$/),
+      expect.stringMatching(/^\[WARN\] openRun of offboil\/INC-2: REQUEST_INVALID: .*colour/),
+      expect.stringMatching(/^\[WARN\] offboil\/INC-2 closes as failed: REQUEST_INVALID: .*colour/),
     ]);
     expect(log).not.toMatch(/^\s+at /m);
   });
