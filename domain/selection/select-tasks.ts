@@ -144,7 +144,11 @@ function obstacleOf(
   if (repeated.has(keyOf(task)))
     return obstacle('idRepeated', 'its server lists this id twice, so it cannot be told apart');
   // A stop sent to a waiting task breaks some servers' lists for everybody.
-  if (task.state === 'waiting') return obstacle('waiting', 'waits: nothing to stop');
+  if (task.state === 'waiting') {
+    // up to PDI 7.0.0.0 one that has ended normally reads as one that was never started (PDI-12503)
+    const why = task.closesBy === 'detail' ? 'has ended, or was never started' : 'waits';
+    return obstacle('waiting', `${why}: nothing to stop`);
+  }
   const wanted: readonly StateClass[] = states ?? ['active', 'ending'];
   if (!wanted.includes(task.state)) {
     return task.state === 'unknown'

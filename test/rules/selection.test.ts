@@ -217,6 +217,13 @@ describe('a selection', () => {
     expect(select([aTask()], request).left).toMatchObject([{ code: 'startUnknown' }]);
   });
 
+  it('does not call a task waiting where that word may mean that it has ended', () => {
+    const why = (closesBy: 'list' | 'detail'): string | undefined =>
+      select([aTask({ word: 'Waiting', state: 'waiting', closesBy })], {}).left[0]?.why;
+    expect(why('list')).toBe('waits: nothing to stop');
+    expect(why('detail')).toBe('has ended, or was never started: nothing to stop');
+  });
+
   it('names ids that no list has', () => {
     expect(select([aTask({ id: 'a' })], { select: { ids: ['a', 'b'] } }).missingIds).toEqual(['b']);
   });
