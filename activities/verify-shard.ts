@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { firstOf } from '../domain/deadline.js';
 import { OffboilError } from '../domain/errors.js';
 import type { Claim, Evidence, ShardKey, ShardTarget } from '../domain/ports.js';
@@ -132,6 +133,7 @@ class ShardWatch {
     this.#open = new Set(targets.filter(({ outcome }) => outcome === undefined));
     this.#openAtMost = openAtMost;
     this.signal = firstOf(signal, this.#done.signal);
+    setMaxListeners(0, this.signal); // each server of the shard waits on it
     this.#look();
   }
 
