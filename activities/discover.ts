@@ -9,13 +9,15 @@ import { checkSelection } from '../domain/selection/check-selection.js';
 import { coversServer } from '../domain/selection/covered-servers.js';
 import { asksForStarts, startsUnknown } from '../domain/selection/select-tasks.js';
 import type { ObservedTask, TaskDetail } from '../domain/tasks.js';
-import { LISTS_WITHOUT_ANSWER, reasonOf } from './look-at-server.js';
+import { reasonOf } from './look-at-server.js';
 import type { ActivityDeps } from './deps.js';
 import type { ActivityContext } from './shard-deps.js';
 
 /** Activities for one look over all servers: each costs about 10 ms, each reads its servers side by side. */
 const MOST_GROUPS = 16;
 const LISTS_AT_ONCE = 64;
+/** A look over all servers leaves one alone after so many lists without an answer. */
+const LISTS_WITHOUT_ANSWER = 3;
 const BETWEEN_LISTS_MS = 500;
 
 export type SurveyPhase = 'discovery' | 'after' | 'watch';

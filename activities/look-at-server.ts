@@ -5,8 +5,6 @@ import type { ObservedTask, TaskRef } from '../domain/tasks.js';
 import type { PlannedTarget } from '../domain/contracts/plan.js';
 import type { ServerScene } from './shard-deps.js';
 
-/** A server is left alone after so many lists without an answer (`design.md` §8.8). */
-export const LISTS_WITHOUT_ANSWER = 3;
 const BETWEEN_LISTS_MS = 500;
 
 /** A read list by task id, or why there is none. */
@@ -23,17 +21,6 @@ export async function listOnce(scene: ServerScene, signal: AbortSignal): Promise
     signal.throwIfAborted();
     return { kind: 'unreadable', ...reasonOf(error) };
   }
-}
-
-/** Asks until a list is read, at most three times; a refused password is not asked again. */
-export async function listPatiently(scene: ServerScene, clock: Clock, signal: AbortSignal): Promise<ServerLook> {
-  let look = await listOnce(scene, signal);
-  for (let tries = 1; tries < LISTS_WITHOUT_ANSWER && look.kind === 'unreadable'; tries += 1) {
-    if (look.code === 'AUTH_REFUSED') break;
-    await clock.sleep(BETWEEN_LISTS_MS, signal);
-    look = await listOnce(scene, signal);
-  }
-  return look;
 }
 
 /** A server that gives no list is asked ever more slowly, at most so slowly. */

@@ -239,7 +239,7 @@ export interface ClosingLedger {
   /** One sample a bystander: the first of those before, the last of those after. */
   samples(runId: string, phase: 'before' | 'after', signal: AbortSignal): Promise<BystanderSample[]>;
   recordBystanders(runId: string, verdicts: readonly BystanderVerdict[], signal: AbortSignal): Promise<void>;
-  /** Targets of one group of touched servers that count as ended. */
+  /** Targets of one group of touched servers that count as ended, less those that a rerun of ours has started again. */
   proven(runId: string, group: number, signal: AbortSignal): Promise<ProvenTarget[]>;
   /** Takes proofs back: these targets are unconfirmed from now on. The first time counts. */
   recordContradictions(runId: string, rows: readonly Contradiction[], signal: AbortSignal): Promise<void>;

@@ -138,7 +138,9 @@ export function createClosingLedger(pool: LedgerPool): ClosingLedger {
         provenRow,
         `SELECT t.planned, o.at FROM outcomes o
            JOIN targets t ON t.run_id = o.run_id AND t.server = o.server AND t.id = o.id
-          WHERE o.run_id = $1 AND o.linger = $2 AND o.final AND o.outcome = ANY ($3)`,
+          WHERE o.run_id = $1 AND o.linger = $2 AND o.final AND o.outcome = ANY ($3)
+            AND NOT EXISTS (SELECT FROM compensations k
+                             WHERE k.run_id = o.run_id AND k.server = o.server AND k.result ->> 'started' = o.id)`,
         [runId, group, OUTCOMES.filter((outcome) => OUTCOME_FACTS[outcome].proven)],
         signal,
       );
