@@ -45,6 +45,15 @@ describe('a look at control rows and epochs', () => {
     ]);
   });
 
+  it('shows a brake whatever its time: one that is older than a resume which was written first is not lost', async () => {
+    const runId = aRunId();
+    await scene.ledger.control.command(runId, 'go', NOW + 1, never);
+    await scene.ledger.control.command(runId, 'braked', NOW, never);
+    expect(await scene.ledger.control.look([{ runId, wave: 1, shard: 0 }], never)).toEqual([
+      { control: 'braked', epoch: 0 },
+    ]);
+  });
+
   it('comes earlier, because a command notifies who listens', async () => {
     const changed = vi.fn();
     const stop = scene.ledger.control.listen(changed);
