@@ -228,13 +228,10 @@ async function closeFailed(run: RunState, pursuits: Pursuits, { code, message }:
   }
 }
 
-/** So long the control row is waited for before what sends is cancelled instead. */
-const CONTROL_MS = 2000;
-
 /** Nothing more leaves; what was asked is looked at to the end of its time, and nothing is still under way. */
 async function windUp(run: RunState, pursuits: Pursuits): Promise<void> {
   if (pursuits.isIdle) return;
   run.hold({ control: 'braked' });
-  if (!(await run.controlRow.write(run.runId, 'braked', CONTROL_MS))) await pursuits.cancelSending();
+  await pursuits.holdSending();
   await condition(() => pursuits.isIdle);
 }

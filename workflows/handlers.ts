@@ -12,8 +12,6 @@ import type { Pursuits } from './pursuits.js';
 import type { RunState } from './state/run-state.js';
 import { steps } from './steps.js';
 
-/** So long an order waits for the ledger. */
-const CONTROL_MS = 2000;
 /** Phases in which something may still be asked of targets. */
 const ACTING_PHASES: ReadonlySet<string> = new Set(['wave', 'linger']);
 
@@ -231,7 +229,7 @@ async function answerHold(run: RunState, pursuits: Pursuits, act: PersonalAct): 
   run.unwritten += 1;
   try {
     await untilOpen(run, act.kind === 'pause' ? 'pause' : 'brake');
-    await tellWorkers(run, pursuits);
+    if (await pursuits.holdSending()) await sleep(LEASE_MS);
   } catch (error) {
     run.unwritten -= 1;
     throw error;
@@ -247,13 +245,4 @@ async function answerHold(run: RunState, pursuits: Pursuits, act: PersonalAct): 
 export async function applyCancel(run: RunState, pursuits: Pursuits, reason: string): Promise<void> {
   run.hold({ control: 'braked' });
   await answerHold(run, pursuits, { kind: 'cancel', actor: actor('operator', 'temporal'), reason });
-}
-
-/**
- * The control row stops every worker within the lease. If it is not written in 2 s (the ledger is down), the sending activities
- * are cancelled and waited for; the row is still written as soon as it can be.
- */
-async function tellWorkers(run: RunState, pursuits: Pursuits): Promise<void> {
-  if (await run.controlRow.write(run.runId, run.control, CONTROL_MS)) await sleep(LEASE_MS);
-  else await pursuits.cancelSending();
 }

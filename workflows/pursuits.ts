@@ -6,6 +6,9 @@ import { atPlace, groupFault } from './places.js';
 import type { RunState } from './state/run-state.js';
 import { type Place, steps } from './steps.js';
 
+/** So long an order waits for the ledger. */
+const CONTROL_MS = 2000;
+
 /**
  * Follows shards from their first request to the end of their time: stop, verify, stop again what is due (a lost request, a
  * climbed rung), verify. Earlier waves are followed beside the next one, so that nothing waits for verification.
@@ -95,10 +98,16 @@ export class Pursuits {
     }
   }
 
-  /** Cancels what sends and waits for its end: the way of a brake or pause when the ledger cannot be told. */
-  async cancelSending(): Promise<void> {
+  /**
+   * Holds sending as the run's control says. The control row stops every worker within the lease. If it is not written in 2 s (the
+   * ledger is down), the sending activities are cancelled and waited for; the row is still written as soon as it can be.
+   * @returns whether the row is written
+   */
+  async holdSending(): Promise<boolean> {
+    if (await this.run.controlRow.write(this.run.runId, this.run.control, CONTROL_MS)) return true;
     for (const scope of this.#sending) scope.cancel();
     await condition(() => this.#sending.size === 0);
+    return false;
   }
 
   async #follow(wave: number, shard: number): Promise<void> {
